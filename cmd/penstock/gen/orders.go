@@ -136,7 +136,8 @@ func (g *Generator) NextAt(dst []byte, now time.Time) []byte {
 	o := g.order(now.Unix())
 	if bad {
 		g.counts.Bad++
-		return g.bad(dst, &o)
+		out := o // a copy may escape to the heap, once per bad line and not once per line
+		return g.bad(dst, &out)
 	}
 	g.counts.Orders++
 	if o.side == 'B' {
