@@ -216,10 +216,10 @@ func (x *ExactFloat) DivRound(n int64) float64 {
 	if len(x.limbs) == 0 {
 		return 0
 	}
-	// The magnitude, with one limb below the unit for the bits of the quotient that round it.
-	var buf [maxFloatLimbs + 2]uint64
-	m := buf[:len(x.limbs)+1]
-	copy(m[1:], x.limbs)
+	// The magnitude, with two limbs below it: a quotient then has 65 bits or more, enough to round.
+	var buf [maxFloatLimbs + 4]uint64
+	m := buf[:len(x.limbs)+2]
+	copy(m[2:], x.limbs)
 	neg := x.sign() != 0
 	if neg {
 		var c uint64
@@ -231,7 +231,7 @@ func (x *ExactFloat) DivRound(n int64) float64 {
 	for i := len(m) - 1; i >= 0 && n > 1; i-- {
 		m[i], rem = bits.Div64(rem, m[i], uint64(n))
 	}
-	f := roundFloat(m, 64*(x.low-1)-floatBias, rem != 0)
+	f := roundFloat(m, 64*(x.low-2)-floatBias, rem != 0)
 	if neg {
 		return -f
 	}
@@ -267,9 +267,6 @@ func roundFloat(m []uint64, exp int, more bool) float64 {
 
 // bitsAt returns the 64 bits of m from bit i on; bits outside of m are 0.
 func bitsAt(m []uint64, i int) uint64 {
-	if i < 0 {
-		return m[0] << -i
-	}
 	limb, shift := i/64, i%64
 	if limb >= len(m) {
 		return 0
@@ -345,7 +342,7 @@ func (x *ExactFloat) Decode(src []byte) (rest []byte, err error) {
 	}
 	pos, src, ok := uvarint(src)
 	n := head / 2
-	if !ok || n > uint64(len(src)) || n > 8*maxFloatLimbs || pos+n > 8*maxFloatLimbs || src[0] == 0 || minimalLen(src[:n]) != int(n) {
+	if !ok || n > uint64(len(src)) || n > 8*maxFloatLimbs || pos > 8*maxFloatLimbs || pos+n > 8*(maxFloatLimbs-1) || src[0] == 0 || minimalLen(src[:n]) != int(n) {
 		return nil, errExactFloat
 	}
 	var buf [8 * (maxFloatLimbs + 2)]byte
