@@ -1,0 +1,75 @@
+package main
+
+import (
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// envName is the variable that sets a flag: PENSTOCK_STATE_DIR for --state-dir.
+func envName(flag string) string {
+	return "PENSTOCK_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
+}
+
+// flagsFromEnv sets the flags that the command line leaves open from the environment. The order is
+// flag, variable, default.
+func flagsFromEnv(flags *pflag.FlagSet, env func(string) (string, bool)) error {
+	var failed error
+	flags.VisitAll(func(f *pflag.Flag) {
+		if f.Changed || f.Name == "help" || f.Name == "version" || failed != nil {
+			return
+		}
+		value, ok := env(envName(f.Name))
+		if !ok || value == "" {
+			return
+		}
+		if err := flags.Set(f.Name, value); err != nil {
+			failed = usage("%s=%q: %v", envName(f.Name), value, err)
+		}
+	})
+	return failed
+}
+
+// flagError turns what pflag says about flags into a usage error with the nearest flag's name.
+func flagError(cmd *cobra.Command, err error) error {
+	f := usage("%s", err)
+	if name, ok := strings.CutPrefix(err.Error(), "unknown flag: --"); ok {
+		var names []string
+		cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
+		cmd.InheritedFlags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
+		if near := nearest(name, names); near != "" {
+			f.hint("did you mean --%s?", near)
+		}
+	}
+	return f.hint("%s --help shows the flags", cmd.CommandPath())
+}
+
+// knownCommand refuses a first word that is no command, with the nearest one.
+func knownCommand(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	var names []string
+	for _, c := range cmd.Commands() {
+		if c.IsAvailableCommand() {
+			names = append(append(names, c.Name()), c.Aliases...)
+		}
+	}
+	f := usage("unknown command %q", args[0])
+	if near := nearest(args[0], names); near != "" {
+		return f.hint("did you mean %q?  %s %s --help", near, cmd.CommandPath(), near)
+	}
+	return f.hint("%s --help lists the commands", cmd.CommandPath())
+}
+
+// arguments returns a check for the number of arguments; what says them in words.
+func arguments(least, most int, what string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) >= least && (most < 0 || len(args) <= most) {
+			return nil
+		}
+		return usage("found %d arguments, expected %s", len(args), what).
+			hint("usage: %s", cmd.UseLine())
+	}
+}

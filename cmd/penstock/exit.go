@@ -1,0 +1,104 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+)
+
+// The exit codes. Scripts and service managers decide by them, so they are listed in one place
+// and nothing else calls os.Exit (but for the abort by a second Ctrl-C).
+const (
+	exitDone        = 0   // done, or stopped cleanly by SIGINT or SIGTERM where running is the job
+	exitFailed      = 1   // the work failed
+	exitUsage       = 2   // flags or arguments were wrong
+	exitInvalid     = 3   // a query file is invalid
+	exitUnreachable = 4   // broker or server unreachable, or it refused us
+	exitState       = 5   // local state is incompatible or in use
+	exitDifferent   = 6   // fmt -l, fmt -d: differences found
+	exitInterrupted = 130 // stopped by Ctrl-C before the work was done
+)
+
+// failure is an error with an exit code and, where we have one, advice.
+type failure struct {
+	code  int
+	id    string // stable name such as P4001; empty for most
+	text  string
+	hints []string
+	err   error // what it came from, for errors.Is
+}
+
+func (f *failure) Error() string { return f.text }
+func (f *failure) Unwrap() error { return f.err }
+
+// usage makes an error about the command line itself.
+func usage(format string, args ...any) *failure {
+	return &failure{code: exitUsage, text: fmt.Sprintf(format, args...)}
+}
+
+// hint adds a line of advice and returns the failure.
+func (f *failure) hint(format string, args ...any) *failure {
+	f.hints = append(f.hints, fmt.Sprintf(format, args...))
+	return f
+}
+
+// errSilent carries an exit code for a command that has already said everything.
+type errSilent int
+
+func (e errSilent) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
+
+// errInterrupted is the cause of a context that Ctrl-C or SIGTERM has ended.
+var errInterrupted = errors.New("interrupted")
+
+// report shows an error, once, and returns the exit code. A command that returned nil after a
+// Ctrl-C has stopped cleanly, which is success; one that returns the context's error has not
+// done its work.
+func (a *app) report(ctx context.Context, err error) int {
+	var f *failure
+	var silent errSilent
+	switch {
+	case err == nil:
+		return exitDone
+	case errors.As(err, &silent):
+		return int(silent)
+	case errors.Is(err, errInterrupted),
+		errors.Is(err, context.Canceled) && errors.Is(context.Cause(ctx), errInterrupted):
+		a.say("interrupted")
+		return exitInterrupted
+	case !errors.As(err, &f):
+		f = &failure{code: exitFailed, text: err.Error()}
+	case f.Error() != err.Error():
+		// The failure was wrapped on its way: its code and hints hold, the longer text is shown.
+		g := *f
+		g.text = err.Error()
+		f = &g
+	}
+	a.say("%s", a.render(f))
+	return f.code
+}
+
+// render gives the text of a failure: the error first, then the hints.
+func (a *app) render(f *failure) string {
+	var b strings.Builder
+	word := "error"
+	if f.id != "" {
+		word += "[" + f.id + "]"
+	}
+	b.WriteString(a.paint("1;31", word) + ": " + f.text)
+	for _, h := range f.hints {
+		b.WriteString("\n   = " + h)
+	}
+	return b.String()
+}
+
+// plainPathError drops the operation and the path that os puts before its reason, for callers that
+// have already said both.
+func plainPathError(err error) error {
+	var pe *fs.PathError
+	if errors.As(err, &pe) {
+		return pe.Err
+	}
+	return err
+}

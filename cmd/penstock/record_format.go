@@ -1,0 +1,88 @@
+package main
+
+import (
+	"encoding/json"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// recordFormat prints records: each part is text, or a verb of kcat's -f.
+type recordFormat []func(dst []byte, r *kgo.Record) []byte
+
+func (f recordFormat) append(dst []byte, r *kgo.Record) []byte {
+	for _, part := range f {
+		dst = part(dst, r)
+	}
+	return dst
+}
+
+func compileFormat(format string, asJSON bool) (recordFormat, error) {
+	if asJSON {
+		return recordFormat{appendRecordJSON}, nil
+	}
+	verbs := map[byte]func([]byte, *kgo.Record) []byte{
+		't': func(dst []byte, r *kgo.Record) []byte { return append(dst, r.Topic...) },
+		'p': func(dst []byte, r *kgo.Record) []byte { return strconv.AppendInt(dst, int64(r.Partition), 10) },
+		'o': func(dst []byte, r *kgo.Record) []byte { return strconv.AppendInt(dst, r.Offset, 10) },
+		'T': func(dst []byte, r *kgo.Record) []byte { return strconv.AppendInt(dst, r.Timestamp.UnixMilli(), 10) },
+		'k': func(dst []byte, r *kgo.Record) []byte { return append(dst, r.Key...) },
+		's': func(dst []byte, r *kgo.Record) []byte { return append(dst, r.Value...) },
+		'%': func(dst []byte, _ *kgo.Record) []byte { return append(dst, '%') },
+	}
+	var parts recordFormat
+	rest := unescape(format)
+	for rest != "" {
+		text, after, found := strings.Cut(rest, "%")
+		parts = append(parts, func(dst []byte, _ *kgo.Record) []byte { return append(dst, text...) })
+		if !found {
+			break
+		}
+		if after == "" || verbs[after[0]] == nil {
+			return nil, usage("--format %q: unknown verb %%%.1s, expected one of %%t %%p %%o %%T %%k %%s %%%%", format, after)
+		}
+		parts = append(parts, verbs[after[0]])
+		rest = after[1:]
+	}
+	return parts, nil
+}
+
+// appendRecordJSON prints a record as one JSON object. A value that is JSON itself stands as it
+// is, so that jq reaches into it; other text is a string; what is not UTF-8 is base64 under
+// another name, since a string would change it.
+func appendRecordJSON(dst []byte, r *kgo.Record) []byte {
+	object := struct {
+		Topic     string          `json:"topic"`
+		Partition int32           `json:"partition"`
+		Offset    int64           `json:"offset"`
+		Time      string          `json:"time"`
+		Key       *string         `json:"key"`
+		Value     json.RawMessage `json:"value,omitempty"`
+		Bytes     []byte          `json:"value_base64,omitempty"`
+	}{
+		Topic: r.Topic, Partition: r.Partition, Offset: r.Offset,
+		Time: r.Timestamp.UTC().Format(time.RFC3339Nano),
+	}
+	if r.Key != nil {
+		key := string(r.Key)
+		object.Key = &key
+	}
+	switch {
+	case r.Value == nil:
+		object.Value = json.RawMessage("null")
+	case json.Valid(r.Value):
+		object.Value = r.Value
+	case utf8.Valid(r.Value):
+		object.Value, _ = json.Marshal(string(r.Value))
+	default:
+		object.Bytes = r.Value
+	}
+	line, err := json.Marshal(object)
+	if err != nil { // nothing in it can fail
+		panic(err)
+	}
+	return append(append(dst, line...), '\n')
+}
