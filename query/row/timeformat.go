@@ -206,10 +206,7 @@ func (f *TimeFormat) parseEpoch(s string) (int64, bool) {
 		}
 		return v, v >= MinTimestamp && v <= MaxTimestamp
 	}
-	if i := strings.IndexByte(s, '.'); i < 0 {
-		return 0, false
-	}
-	// With a fraction: exact decimal arithmetic, cut to the microsecond below.
+	// With a fraction or an exponent: exact decimal arithmetic, cut to the microsecond below.
 	d, fault := parseDecimal(s, MaxPrecision, 9, true)
 	if fault != faultNone {
 		return 0, false
