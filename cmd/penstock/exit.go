@@ -102,3 +102,16 @@ func plainPathError(err error) error {
 	}
 	return err
 }
+
+// reason is what an error of the network comes down to: "connection refused" of "unable to dial:
+// dial tcp 127.0.0.1:9092: connect: connection refused".
+func reason(err error) string {
+	if errors.Is(err, context.DeadlineExceeded) {
+		return "no answer"
+	}
+	text := err.Error()
+	if i := strings.LastIndex(text, ": "); i >= 0 {
+		return text[i+len(": "):]
+	}
+	return text
+}

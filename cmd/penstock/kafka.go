@@ -61,15 +61,9 @@ func (k *kafkaFlags) connect(ctx context.Context, opts ...kgo.Opt) (*kgo.Client,
 
 // unreachable is the error for brokers that do not answer.
 func unreachable(brokers string, err error) *failure {
-	reason := err.Error()
-	if errors.Is(err, context.DeadlineExceeded) {
-		reason = "no answer"
-	} else if i := strings.LastIndex(reason, ": "); i >= 0 {
-		reason = reason[i+2:] // "unable to dial: dial tcp 127.0.0.1:9092: connect: connection refused"
-	}
 	f := &failure{
 		code: exitUnreachable, id: "P4001", err: err,
-		text: fmt.Sprintf("cannot reach Kafka at %s (%s)", brokers, reason),
+		text: fmt.Sprintf("cannot reach Kafka at %s (%s)", brokers, reason(err)),
 	}
 	return f.hint("is a broker running there?  try: penstock broker   or   --brokers host:port")
 }

@@ -29,6 +29,7 @@ var commands = []struct {
 	{"orders", newGen},
 	{"orders", newProduce},
 	{"orders", newTail},
+	{"orders", newBroker},
 	{"other", newVersion},
 	{"other", newCompletion},
 }
