@@ -13,14 +13,40 @@ const maxQuoted = 48
 // Quote returns a piece of data as a message shows it: in double quotes, unprintable bytes escaped,
 // cut to 48 bytes with an ellipsis.
 func Quote(s string) string {
+	cut := clip(s)
+	if len(cut) < len(s) {
+		return strconv.Quote(cut) + "…"
+	}
+	return strconv.Quote(s)
+}
+
+// Clip is Quote without the quotes, for a piece of JSON, which has its own where it needs them.
+func Clip(s string) string {
+	cut := clip(s)
+	var b []byte
+	for _, r := range cut {
+		if strconv.IsPrint(r) {
+			b = utf8.AppendRune(b, r)
+		} else {
+			q := strconv.QuoteRune(r)
+			b = append(b, q[1:len(q)-1]...)
+		}
+	}
+	if len(cut) < len(s) {
+		b = append(b, "…"...)
+	}
+	return string(b)
+}
+
+func clip(s string) string {
 	if len(s) <= maxQuoted {
-		return strconv.Quote(s)
+		return s
 	}
 	cut := maxQuoted
 	for cut > maxQuoted-utf8.UTFMax && !utf8.RuneStart(s[cut]) {
 		cut--
 	}
-	return strconv.Quote(s[:cut]) + "…"
+	return s[:cut]
 }
 
 // FormatValue appends the text of v as psql prints it; NULL is the empty text.

@@ -29,7 +29,7 @@ type timeField struct {
 //	yyyy yy M MM MMM (Jan) MMMM (January) d dd H HH h hh a (am pm) m mm s ss
 //	S to SSSSSSSSS (fraction, as many digits) X XX XXX (Z or an offset) EEE EEEE (weekday, not checked) 'text' ''
 //
-// or 'epoch', 'epoch_ms', 'epoch_us', 'epoch_ns': a number, with or without a fraction; the empty
+// or 'epoch' (also 'epoch_s'), 'epoch_ms', 'epoch_us', 'epoch_ns': a number, with or without a fraction; the empty
 // pattern is what ParseTimestamp reads. zone applies to texts that name none: empty for UTC, an
 // offset such as +09:00, or a name such as Europe/Berlin. Of a local time that a clock change
 // skips or repeats, one of the two readings is taken, always the same. The error can be shown as it is.
@@ -41,7 +41,7 @@ func CompileTimeFormat(pattern, zone string) (*TimeFormat, error) {
 	switch pattern {
 	case "":
 		return f, nil
-	case "epoch":
+	case "epoch", "epoch_s":
 		f.epoch = 1
 	case "epoch_ms":
 		f.epoch = 1e3
@@ -75,6 +75,9 @@ func (f *TimeFormat) setZone(zone string) error {
 
 // Pattern returns the pattern as it was compiled.
 func (f *TimeFormat) Pattern() string { return f.pattern }
+
+// Epoch tells whether the text is a number.
+func (f *TimeFormat) Epoch() bool { return f.epoch != 0 }
 
 // maxWidth tells how often a letter may repeat.
 var maxWidth = map[byte]int{'y': 4, 'M': 4, 'd': 2, 'H': 2, 'h': 2, 'm': 2, 's': 2, 'S': 9, 'a': 1, 'X': 3, 'E': 4}
