@@ -245,7 +245,7 @@ func (x *Call) print(p *printer) {
 	p.WriteByte('(')
 	switch x.Form {
 	case CallExtract:
-		p.WriteString(x.Args[0].(*String).Value + " FROM ")
+		p.WriteString(plainOrQuoted(x.Args[0].(*String).Value) + " FROM ")
 		printExpr(p, x.Args[1], 0)
 	case CallSubstring:
 		for i, a := range x.Args {
@@ -283,4 +283,12 @@ func (x *Call) printTrim(p *printer) {
 	}
 	p.WriteString("FROM ")
 	printExpr(p, x.Args[0], 0)
+}
+
+// plainOrQuoted prints the field of EXTRACT: a word, or a text if it is none.
+func plainOrQuoted(s string) string {
+	if nameLength(s) != len(s) || s == "" || keywords[upperASCII(s)] == classReserved {
+		return quoted(s)
+	}
+	return s
 }

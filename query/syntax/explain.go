@@ -1,0 +1,250 @@
+package syntax
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/alecthomas/participle/v2"
+)
+
+// A failure says only at which token the grammar could not go on. explain finds out what was
+// meant by trying: it changes the statement in one place (a keyword of similar spelling, a comma
+// more, a comma less) and parses it again, and when the grammar gets past the failure it says so.
+// That needs no knowledge of the rules, so it holds for rules added later. A fault can also lie
+// one word before the failure, because a misspelt keyword is a fine alias: FORM in
+// SELECT a FORM orders.
+
+// maxProbed is how long a statement may be, in tokens, to be parsed again and again.
+const maxProbed = 5000
+
+// explainer looks at one failure.
+type explainer struct {
+	chunk
+	failure
+	reach func([]Token) int // how many tokens of a changed statement the grammar takes
+}
+
+// probe returns how far a parser gets.
+func probe[R any](parser *participle.Parser[R]) func([]Token) int {
+	return func(tokens []Token) int {
+		if _, f := parseRules(parser, tokens); f != nil {
+			return f.index
+		}
+		return len(tokens) + 1
+	}
+}
+
+// explain words a failure. The order of the attempts matters: what is certain comes first.
+func explain(c chunk, f failure, reach func([]Token) int) Diagnostic {
+	e := &explainer{c, f, reach}
+	for _, attempt := range []func() *Diagnostic{e.foreign, e.clauseOrder, e.spelling, e.trailingComma, e.parens, e.missingComma, e.reserved} {
+		if d := attempt(); d != nil {
+			return *d
+		}
+	}
+	return *e.diagnostic(CodeExpected, "expected "+e.expected()+", found "+e.found(e.index), "", e.notes()...)
+}
+
+// place returns where the token at i stands, or the end of the statement.
+func (c *chunk) place(i int) Span {
+	switch {
+	case i < len(c.tokens):
+		return c.tokens[i].Span
+	case c.end.Start == c.end.End && len(c.tokens) > 0:
+		end := c.tokens[len(c.tokens)-1].End
+		return Span{end, end}
+	}
+	return c.end
+}
+
+// found words the token at i.
+func (c *chunk) found(i int) string {
+	switch {
+	case i < len(c.tokens):
+		raw := c.tokens[i].raw
+		if len(raw) > 40 {
+			raw = strings.ToValidUTF8(raw[:37], "") + "..."
+		}
+		return strings.ReplaceAll(raw, "\n", " ")
+	case c.end.Start < c.end.End:
+		return ";"
+	}
+	return "the end"
+}
+
+// is tells whether the token at i is one of these keywords or operators.
+func (c *chunk) is(i int, values ...string) bool {
+	return i >= 0 && i < len(c.tokens) && slices.Contains(values, c.tokens[i].value)
+}
+
+// word returns the token at i in upper case when it is a word that nobody quoted, else "".
+func (c *chunk) word(i int) string {
+	if i < 0 || i >= len(c.tokens) {
+		return ""
+	}
+	switch c.tokens[i].class {
+	case classIdent, classWord, classLabel, classReserved:
+		return upperASCII(c.tokens[i].raw)
+	}
+	return ""
+}
+
+// missingSemicolon tells whether a whole statement was read and another begins right behind it.
+func (c *chunk) missingSemicolon(f failure) bool {
+	return f.whole && f.index > 0 && (c.is(f.index, "CREATE") || c.is(f.index, "SELECT") && c.tokens[f.index-1].value != "(")
+}
+
+func (e *explainer) diagnostic(code, message, label string, notes ...string) *Diagnostic {
+	return &Diagnostic{Code: code, Message: message, Span: e.place(e.index), Label: label, Notes: notes}
+}
+
+// change returns the statement with n tokens at i replaced.
+func (e *explainer) change(i, n int, with ...Token) []Token {
+	return slices.Concat(e.tokens[:i], with, e.tokens[i+n:])
+}
+
+func keywordToken(word string) Token { return Token{class: keywords[word], value: word, raw: word} }
+
+// spelling tries the keywords that look like the word where the grammar stopped, and like the
+// one before it.
+func (e *explainer) spelling() *Diagnostic {
+	if len(e.tokens) > maxProbed {
+		return nil
+	}
+	for _, i := range []int{e.index, e.index - 1} {
+		word := e.word(i)
+		if word == "" {
+			continue
+		}
+		var best []string
+		most := e.index
+		for _, k := range nearKeywords(word) {
+			switch n := e.reach(e.change(i, 1, keywordToken(k))); {
+			case n > most:
+				most, best = n, []string{k}
+			case n == most && len(best) == 1:
+				best = append(best, k)
+			}
+		}
+		if len(best) > 0 {
+			expected := best[0]
+			if i == e.index && len(best) > 1 {
+				expected = strings.Join(best, " or ")
+			}
+			return &Diagnostic{Code: CodeExpected, Message: "expected " + expected + ", found " + e.found(i), Span: e.place(i), Label: keywordLabel(best)}
+		}
+	}
+	return nil
+}
+
+// nearKeywords returns the keywords that word may have been meant to be, the nearest first.
+func nearKeywords(word string) []string {
+	limit := max(1, len(word)/3)
+	var out []string
+	for dist := 1; dist <= limit; dist++ {
+		for _, k := range Keywords() {
+			if editDistance(word, k, limit) == dist {
+				out = append(out, k)
+			}
+		}
+	}
+	return out[:min(len(out), 6)]
+}
+
+// keywordLabel words suggestions that are keywords.
+func keywordLabel(list []string) string {
+	if len(list) == 0 {
+		return ""
+	}
+	return "did you mean " + strings.Join(list, " or ") + "?"
+}
+
+// trailingComma finds a comma with nothing behind it.
+func (e *explainer) trailingComma() *Diagnostic {
+	i := e.index - 1
+	if !e.is(i, ",") || len(e.tokens) > maxProbed || e.reach(e.change(i, 1)) <= i {
+		return nil
+	}
+	at := e.place(i)
+	return &Diagnostic{Code: CodeExpected, Message: "expected " + e.expected() + " behind the comma, found " + e.found(e.index), Span: at, Label: "one comma too many?"}
+}
+
+// missingComma finds two items with nothing between them.
+func (e *explainer) missingComma() *Diagnostic {
+	if e.index == 0 || e.index >= len(e.tokens) || len(e.tokens) > maxProbed || e.tokens[e.index].class == classOp {
+		return nil
+	}
+	comma := Token{class: classOp, value: ",", raw: ","}
+	if e.reach(e.change(e.index, 0, comma)) <= e.index+1 {
+		return nil
+	}
+	return e.diagnostic(CodeExpected, "expected a comma, found "+e.found(e.index), "is a comma missing before it?")
+}
+
+// openParens returns the indexes of the parentheses that are open before i.
+func (e *explainer) openParens(i int) []int {
+	var open []int
+	for j := range e.tokens[:min(i, len(e.tokens))] {
+		if e.is(j, "(") {
+			open = append(open, j)
+		} else if e.is(j, ")") && len(open) > 0 {
+			open = open[:len(open)-1]
+		}
+	}
+	return open
+}
+
+// parens finds parentheses that do not pair.
+func (e *explainer) parens() *Diagnostic {
+	open := e.openParens(e.index)
+	if len(open) == 0 {
+		if e.is(e.index, ")") {
+			return e.diagnostic(CodeParen, "this ) closes nothing", "no ( is open here")
+		}
+		return nil
+	}
+	if !strings.HasPrefix(e.expect, `")"`) {
+		return nil
+	}
+	last := open[len(open)-1]
+	behind := ""
+	if last > 0 {
+		behind = " behind " + e.found(last-1)
+	}
+	if e.index >= len(e.tokens) {
+		return &Diagnostic{Code: CodeParen, Message: "this ( is not closed", Span: e.place(last), Label: "expected a ) before " + e.found(e.index)}
+	}
+	if e.missingCommaFits() {
+		return nil
+	}
+	return e.diagnostic(CodeParen, "expected ), found "+e.found(e.index), "", "the ("+behind+" is not closed")
+}
+
+// missingCommaFits tells whether a comma helps more than a parenthesis would.
+func (e *explainer) missingCommaFits() bool { return e.missingComma() != nil }
+
+// reserved finds a keyword where a name belongs.
+func (e *explainer) reserved() *Diagnostic {
+	if !strings.HasPrefix(e.expect, "NameRule") && !strings.HasPrefix(e.expect, "FromRule") && !strings.HasPrefix(e.expect, "ElementRule") {
+		return nil
+	}
+	word := e.word(e.index)
+	if keywords[word] != classReserved {
+		return nil
+	}
+	return e.diagnostic(CodeName, "expected "+e.expected()+", found "+e.found(e.index), "a reserved word",
+		"to use it as a name, write it in double quotes: \""+Fold(word)+"\"")
+}
+
+// notes adds what a reader may not know about the place.
+func (e *explainer) notes() []string {
+	switch {
+	case e.index == 0:
+		return []string{"a statement begins with CREATE, SELECT, WITH, SHOW, DESCRIBE or EXPLAIN"}
+	case e.is(e.index-1, "SELECT") && e.is(e.index, "FROM"):
+		return []string{"name columns, or write * for all of them"}
+	case e.index < len(e.tokens) && e.tokens[e.index].class == classQuoted && strings.HasPrefix(e.expect, "<string>"):
+		return []string{"double quotes are for names; text is written in single quotes"}
+	}
+	return nil
+}

@@ -1,0 +1,47 @@
+package syntax
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/cockroachdb/datadriven"
+)
+
+// TestGolden runs testdata: statements that are printed again, and faulty ones with everything
+// that is said about them. `go test ./query/syntax -rewrite` writes the answers anew.
+func TestGolden(t *testing.T) {
+	datadriven.Walk(t, "testdata/golden", func(t *testing.T, path string) {
+		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
+			switch d.Cmd {
+			case "parse": // each statement on one line, then what is wrong with the others
+				return parseAndPrint(t, d.Input)
+			case "shape": // an expression with every parenthesis that precedence hides
+				x, diags := ParseExpr(d.Input)
+				if len(diags) > 0 {
+					return Render("q.sql", d.Input, diags)
+				}
+				return shape(x) + "\n"
+			case "json":
+				_, diags := Parse(d.Input)
+				return string(JSON("q.sql", d.Input, diags)) + "\n"
+			}
+			d.Fatalf(t, "unknown command")
+			return ""
+		})
+	})
+}
+
+func parseAndPrint(t *testing.T, text string) string {
+	var out strings.Builder
+	list, diags := Parse(text)
+	for _, s := range list {
+		one := s.String()
+		out.WriteString(one + ";\n")
+		again, d := Parse(one)
+		if len(d) > 0 || len(again) != 1 || !Equal(s, again[0]) {
+			t.Errorf("%s\nis printed as\n%s\nwhich is another statement: %s", text, one, Render("", one, d))
+		}
+	}
+	out.WriteString(Render("q.sql", text, diags))
+	return out.String()
+}
