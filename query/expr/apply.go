@@ -14,6 +14,7 @@ type op struct {
 	level int // precedence, of operators
 	// bind makes the code for these arguments: it may look at their types and hoist constants.
 	bind func(args []Node, t row.Type) impl
+	show func(args []Node) string // nil: by style
 }
 
 type style uint8
@@ -49,6 +50,9 @@ func (n *apply) prec() int {
 }
 
 func (n *apply) String() string {
+	if n.op.show != nil {
+		return n.op.show(n.args)
+	}
 	switch n.op.style {
 	case infix:
 		return operand(n.args[0], n.op.level) + " " + n.op.name + " " + operand(n.args[1], n.op.level+1)

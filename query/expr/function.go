@@ -33,6 +33,7 @@ type form struct {
 	bind func(args []Node, t row.Type) impl // instead of do: looks at types, hoists constants
 	// typed gives the result type where out alone does not (DECIMAL).
 	typed func(args []Node) (row.Type, error)
+	show  func(args []Node) string // nil: NAME(args)
 	op    *op
 }
 
@@ -48,7 +49,7 @@ func init() {
 				do := f.do
 				bind = func([]Node, row.Type) impl { return do }
 			}
-			f.op = &op{name: e.name, bind: bind}
+			f.op = &op{name: e.name, bind: bind, show: f.show}
 		}
 		functionsByName[e.name] = e
 	}
