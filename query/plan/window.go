@@ -1,0 +1,154 @@
+package plan
+
+import (
+	"fmt"
+	"time"
+)
+
+// Bounds of windows and intervals. Kafka timestamps have milliseconds, so nothing finer can be
+// told apart at the source.
+const (
+	finest    = time.Millisecond
+	maxPanes  = 10_000
+	widePane  = 10 * time.Second
+	idlePane  = 10 * time.Second // of a table that no schedule reads
+	wantPanes = 1_000            // a window is not cut finer than this without need
+)
+
+func gcd(a, b time.Duration) time.Duration {
+	for b != 0 {
+		a, b = b, a%b
+	}
+	return a
+}
+
+// step is the longest pane that the window and the intervals of its readers allow: every
+// window border and every emission falls on a multiple of it. Zero when nothing asks for one.
+func step(w Window, every []time.Duration) time.Duration {
+	g := gcd(w.Size, w.Advance)
+	for _, e := range every {
+		g = gcd(g, e)
+	}
+	return g
+}
+
+// paneOf chooses the pane of a table. A longer pane than widePane is cut further, because a row
+// keeps its open panes apart from its closed value and a reader between two borders should
+// find most of a long window closed; but not into more than about wantPanes a window.
+func paneOf(w Window, every []time.Duration) time.Duration {
+	g := step(w, every)
+	if g == 0 {
+		return idlePane
+	}
+	limit := max(widePane, g/wantPanes, w.Size/wantPanes)
+	if g <= limit {
+		return g
+	}
+	n := int64(g / finest)
+	least := int64((g + limit - 1) / limit)
+	// Lengths with few divisors (10,007 ms) stay whole rather than fall into splinters.
+	for k := least; k <= 4*least; k++ {
+		if n%k == 0 {
+			return g / time.Duration(k)
+		}
+	}
+	return g
+}
+
+// panes is how many panes of a table one window (or, without a window, the longest interval)
+// has.
+func panes(w Window, every []time.Duration, pane time.Duration) int64 {
+	span := w.Size
+	for _, e := range every {
+		if w.Kind == NoWindow {
+			span = max(span, e)
+		}
+	}
+	return int64(span / pane)
+}
+
+// checkLength refuses lengths that cannot be told apart at the source.
+func checkLength(what string, d time.Duration) *fault {
+	switch {
+	case d <= 0:
+		return faultf(codeWindow, "%s is %s", what, lengthText(d)).
+			expect("a length of at least 1 MILLISECOND", "write for example %s 5 SECONDS", what)
+	case d%finest != 0:
+		near := d.Round(finest)
+		return faultf(codeWindow, "%s is %s, which is no multiple of 1 MILLISECOND", what, lengthText(d)).
+			expect("whole milliseconds: Kafka's timestamps have no finer ones", "write %s %s", what, lengthText(max(near, finest)))
+	}
+	return nil
+}
+
+// checkWindow refuses windows that no row, or not every row, would fall into.
+func checkWindow(w Window) *fault {
+	if f := checkLength("SIZE", w.Size); f != nil {
+		return f
+	}
+	if w.Kind != Hopping {
+		return nil
+	}
+	if f := checkLength("ADVANCE BY", w.Advance); f != nil {
+		return f
+	}
+	if w.Advance > w.Size {
+		return faultf(codeWindow, "ADVANCE BY %s is longer than SIZE %s", lengthText(w.Advance), lengthText(w.Size)).
+			expect("windows that touch or overlap: rows between two of them would be in none",
+				"write ADVANCE BY %s, or TUMBLING (SIZE %s)", lengthText(w.Size), lengthText(w.Size))
+	}
+	return nil
+}
+
+// checkPanes refuses a window that would be cut into more than maxPanes panes, and names the
+// nearest lengths that work. With no window the longest interval takes its place.
+func checkPanes(w Window, every []time.Duration) *fault {
+	g := step(w, every)
+	if g == 0 {
+		return nil
+	}
+	n := panes(w, every, g)
+	if n <= maxPanes {
+		return nil
+	}
+	if w.Kind == NoWindow {
+		return faultf(codePanes, "the intervals %s have only %s in common: %s panes an interval, at most %s are possible",
+			lengthList(every), lengthText(g), thousands(n), thousands(maxPanes)).
+			expect("", "choose intervals of which one divides the other")
+	}
+	f := faultf(codePanes, "a window of %s in steps of %s has %s panes, at most %s are possible",
+		lengthText(w.Size), lengthText(g), thousands(n), thousands(maxPanes))
+	return f.expect("", "%s", nearestThatWork(w, every))
+}
+
+// nearestThatWork words the closest change that passes checkPanes: another size with the same
+// steps, or other steps with the same size.
+func nearestThatWork(w Window, every []time.Duration) string {
+	var s time.Duration // the steps without the size
+	for _, d := range append([]time.Duration{w.Advance}, every...) {
+		if d != w.Size {
+			s = gcd(s, d)
+		}
+	}
+	if s == 0 {
+		s = w.Size
+	}
+	var text string
+	if longest := s * maxPanes; w.Size > longest {
+		text = fmt.Sprintf("SIZE %s works with these steps", lengthText(longest))
+	} else {
+		low := w.Size / s * s
+		if low > 0 {
+			text = fmt.Sprintf("SIZE %s or %s works with these steps", lengthText(low), lengthText(low+s))
+		} else {
+			text = fmt.Sprintf("SIZE %s works with these steps", lengthText(s))
+		}
+	}
+	least := int64((w.Size + maxPanes*finest - 1) / (maxPanes * finest)) // milliseconds
+	for n := int64(w.Size / finest); least <= n; least++ {
+		if n%least == 0 {
+			return text + fmt.Sprintf("; steps of %s work with this size", lengthText(time.Duration(least)*finest))
+		}
+	}
+	return text
+}
