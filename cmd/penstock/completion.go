@@ -1,6 +1,10 @@
 package main
 
-import "github.com/spf13/cobra"
+import (
+	"github.com/spf13/cobra"
+
+	"penstock/query/syntax"
+)
 
 func newCompletion(a *app) *cobra.Command {
 	shells := []string{"bash", "zsh", "fish", "powershell"}
@@ -24,8 +28,8 @@ func newCompletion(a *app) *cobra.Command {
 				return root.GenPowerShellCompletionWithDesc(a.stdout)
 			}
 			f := usage("unknown shell %q, expected bash, zsh, fish or powershell", args[0])
-			if near := nearest(args[0], shells); near != "" {
-				f.hint("did you mean %q?", near)
+			if near := syntax.DidYouMean(args[0], shells); near != "" {
+				f.hint("%s", near)
 			}
 			return f
 		},

@@ -5,6 +5,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"penstock/query/syntax"
 )
 
 // envName is the variable that sets a flag: PENSTOCK_STATE_DIR for --state-dir.
@@ -38,8 +40,8 @@ func flagError(cmd *cobra.Command, err error) error {
 		var names []string
 		cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
 		cmd.InheritedFlags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
-		if near := nearest(name, names); near != "" {
-			f.hint("did you mean --%s?", near)
+		if near := syntax.Suggest(name, names); len(near) > 0 {
+			f.hint("did you mean --%s?", strings.Join(near, " or --"))
 		}
 	}
 	return f.hint("%s --help shows the flags", cmd.CommandPath())
@@ -57,8 +59,8 @@ func knownCommand(cmd *cobra.Command, args []string) error {
 		}
 	}
 	f := usage("unknown command %q", args[0])
-	if near := nearest(args[0], names); near != "" {
-		return f.hint("did you mean %q?  %s %s --help", near, cmd.CommandPath(), near)
+	if near := syntax.DidYouMean(args[0], names); near != "" {
+		return f.hint("%s", near)
 	}
 	return f.hint("%s --help lists the commands", cmd.CommandPath())
 }

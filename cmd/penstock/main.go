@@ -26,6 +26,8 @@ var commands = []struct {
 	group string
 	make  func(*app) *cobra.Command
 }{
+	{"files", newCheck},
+	{"files", newExplain},
 	{"orders", newGen},
 	{"orders", newProduce},
 	{"orders", newTail},

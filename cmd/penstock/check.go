@@ -1,0 +1,96 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"penstock/query/plan"
+	"penstock/query/syntax"
+)
+
+func newCheck(a *app) *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:     "check FILE...",
+		Aliases: []string{"validate", "lint"},
+		Short:   "Say everything that is wrong with query files, without a broker",
+		Long: `Say everything that is wrong with query files, without a broker: every mistake of every
+statement, with its place and what to do about it. Exit code 3 when a file cannot run; warnings
+do not count.`,
+		Example: `  penstock check examples/orders/orders.sql
+  penstock check --json *.sql | jq '.[] | select(.severity == "error")'`,
+		Args: arguments(1, -1, "one file or more"),
+		RunE: func(_ *cobra.Command, files []string) error { return a.check(files, asJSON) },
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print the diagnostics as a JSON array")
+	return cmd
+}
+
+func (a *app) check(files []string, asJSON bool) error {
+	invalid := false
+	reports := []syntax.Report{}
+	shown := 0
+	for _, file := range files {
+		text, err := a.readFile(file)
+		if err != nil {
+			return err
+		}
+		p, diags := plan.Bind(file, text)
+		invalid = invalid || syntax.HasErrors(diags)
+		if asJSON {
+			reports = append(reports, syntax.Reports(file, text, diags)...)
+			continue
+		}
+		if shown > 0 && len(diags) > 0 {
+			a.say("")
+		}
+		shown += len(diags)
+		a.showDiagnostics(file, text, diags)
+		if p != nil {
+			fmt.Fprintf(a.stdout, "%s: ok, %s\n", file, contents(p))
+		}
+	}
+	if asJSON {
+		e := json.NewEncoder(a.stdout)
+		e.SetEscapeHTML(false)
+		e.SetIndent("", "  ")
+		if err := e.Encode(reports); err != nil {
+			return err
+		}
+	}
+	if invalid {
+		return errSilent(exitInvalid)
+	}
+	return nil
+}
+
+// contents says what is in a plan: 1 stream, 1 table, 4 metrics.
+func contents(p *plan.Plan) string {
+	tables := 0
+	for _, t := range p.Tables {
+		if !t.Hidden {
+			tables++
+		}
+	}
+	var parts []string
+	count := func(n int, one, many string) {
+		switch n {
+		case 0:
+		case 1:
+			parts = append(parts, "1 "+one)
+		default:
+			parts = append(parts, fmt.Sprintf("%d %s", n, many))
+		}
+	}
+	count(len(p.Streams), "stream", "streams")
+	count(tables, "table", "tables")
+	count(len(p.Metrics), "metric", "metrics")
+	count(len(p.Queries), "query", "queries")
+	if len(parts) == 0 {
+		return "nothing in it"
+	}
+	return strings.Join(parts, ", ")
+}
