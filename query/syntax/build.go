@@ -263,7 +263,7 @@ func (b *builder) length(count, unit lexer.Token) string {
 	case "MONTH", "YEAR", "QUARTER":
 		b.fail(tokenSpan(unit), CodeUnit, message, "has no fixed length", "write it in DAYS or WEEKS")
 	default:
-		b.fail(tokenSpan(unit), CodeUnit, message, keywordLabel(Suggest(word, units)), "units: MILLISECONDS, SECONDS, MINUTES, HOURS, DAYS, WEEKS")
+		b.fail(tokenSpan(unit), CodeUnit, message, keywordLabel(Suggest(word, units[:plurals])), "units: MILLISECONDS, SECONDS, MINUTES, HOURS, DAYS, WEEKS")
 	}
 	return count.Value + " SECONDS"
 }
@@ -312,7 +312,7 @@ var (
 		"VARCHAR": "VARCHAR", "CHARACTER VARYING": "VARCHAR", "CHAR VARYING": "VARCHAR", "TEXT": "TEXT",
 		"TIMESTAMP": "TIMESTAMP", "DATE": "DATE", "INTERVAL": "INTERVAL",
 	}
-	typeNames    = strings.Split("BOOLEAN,INTEGER,BIGINT,DOUBLE PRECISION,DECIMAL,NUMERIC,VARCHAR,TEXT,TIMESTAMP,DATE,INTERVAL,INT", ",")
+	typeNames    = strings.Split("BOOLEAN,INTEGER,BIGINT,DOUBLE PRECISION,DECIMAL,NUMERIC,VARCHAR,TEXT,TIMESTAMP,DATE,INTERVAL,INT,BOOL,FLOAT", ",")
 	foreignTypes = map[string]string{
 		"STRING": "TEXT", "CHAR": "VARCHAR", "CHARACTER": "VARCHAR", "LONG": "BIGINT", "SMALLINT": "INTEGER", "INT2": "INTEGER",
 		"REAL": "DOUBLE PRECISION", "FLOAT4": "DOUBLE PRECISION", "DATETIME": "TIMESTAMP", "TIMESTAMPTZ": "TIMESTAMP", "MONEY": "DECIMAL(12,2)",
@@ -342,7 +342,7 @@ func (b *builder) typ(r *typeRule) *Type {
 	}
 	most := map[string]int{"DECIMAL": 2, "VARCHAR": 1}[t.Name]
 	if t.Name != "" && len(t.Args) > most {
-		b.fail(t.Span, CodeType, "too many numbers behind "+t.Name, "", "DECIMAL(precision, scale) takes two, VARCHAR(length) one, other types none")
+		b.fail(t.Span, CodeType, "too many numbers after "+t.Name, "", "DECIMAL(precision, scale) takes two, VARCHAR(length) one, other types none")
 	}
 	if r.Zone != "" && t.Name != "TIMESTAMP" || r.Zone == "WITH" {
 		b.fail(t.Span, CodeType, "a time zone belongs to no type here", "write TIMESTAMP", "TIMESTAMP is UTC; WITH (timezone = '...') on a stream says what zone its text is in")

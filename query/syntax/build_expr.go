@@ -109,7 +109,7 @@ func (t *tails) compare(left Expr, at Span, r *tailRule) (Expr, Span) {
 	at.End = rightAt.End
 	if len(t.rest) > 0 && t.rest[0].Compare != "" {
 		next := t.rest[0]
-		t.b.fail(tokenSpan(next.Tokens[0]), CodeChain, "comparisons do not chain", "", "write a < b AND b < c")
+		t.b.fail(tokenSpan(next.Tokens[0]), CodeChain, "comparisons do not chain", "", "write two of them, joined with AND")
 	}
 	return &Binary{at, op, tokenSpan(r.Tokens[0]), left, right}, at
 }
@@ -223,7 +223,7 @@ func (b *builder) ref(r *refRule) Expr {
 	if c.Star && (c.Distinct || len(c.Args) > 0) {
 		b.fail(tokenSpan(a.Tokens[1]), CodeClause, "* stands alone in "+name.Raw+"(*)", "")
 	} else if c.Distinct && len(c.Args) == 0 {
-		b.fail(tokenSpan(a.Tokens[1]), CodeExpected, "expected an expression behind DISTINCT", "")
+		b.fail(tokenSpan(a.Tokens[1]), CodeExpected, "expected an expression after DISTINCT", "")
 	}
 	return c
 }

@@ -8,7 +8,7 @@ var ruleWords = map[string]string{
 	"DurationRule": "a length of time such as 5 SECONDS", "SelectRule": "SELECT", "FromRule": "the name of a stream or table",
 	"ElementRule": "a column", "CreateStreamRule": "a name", "CreateAsRule": "a name", "WithRule": "a name",
 	"WhenRule": "WHEN", "IsRule": "NULL, TRUE, FALSE or UNKNOWN", "MatchRule": "LIKE, IN or BETWEEN",
-	"<ident>": "a name", "<quoted>": "a name", "<number>": "a number", "<string>": "a text in single quotes",
+	`"MATERIALIZED"`: "MATERIALIZED VIEW", "<ident>": "a name", "<quoted>": "a name", "<number>": "a number", "<string>": "a text in single quotes",
 }
 
 // expected words what the grammar wanted at the failure. Of a long tail of rules only the first
@@ -21,6 +21,10 @@ func (e *explainer) expected() string {
 		return "the end of the statement"
 	case e.expect == "":
 		return "an expression"
+	case e.is(e.index-1, "DISTINCT"):
+		return "an expression"
+	case e.is(e.index-1, "EXPLAIN", "WHY"):
+		return "a name, SELECT or CREATE"
 	case e.isUnit():
 		return "a unit such as SECONDS"
 	}
@@ -48,8 +52,21 @@ func (e *explainer) isUnit() bool {
 	return strings.HasPrefix(e.expect, "(<ident>") && e.index > 0 && e.tokens[e.index-1].class == classNumber
 }
 
-// alternatives splits the choice that an EBNF text begins with; without one it is all there is.
+// alternatives splits the choice that an EBNF text begins with, and the choice that one of them
+// begins with; without one it is all there is.
 func alternatives(ebnf string) []string {
+	var out []string
+	for _, a := range choice(ebnf) {
+		if strings.HasPrefix(a, "((") || strings.HasPrefix(a, "(") && a != ebnf {
+			out = append(out, alternatives(a)...)
+		} else {
+			out = append(out, a)
+		}
+	}
+	return out
+}
+
+func choice(ebnf string) []string {
 	if !strings.HasPrefix(ebnf, "(") || strings.HasPrefix(ebnf, "(?") {
 		return []string{ebnf}
 	}

@@ -42,7 +42,12 @@ func explain(c chunk, f failure, reach func([]Token) int) Diagnostic {
 			return *d
 		}
 	}
-	return *e.diagnostic(CodeExpected, "expected "+e.expected()+", found "+e.found(e.index), "", e.notes()...)
+	label, note := e.hint()
+	d := e.diagnostic(CodeExpected, "expected "+e.expected()+", found "+e.found(e.index), label)
+	if note != "" {
+		d.Notes = []string{note}
+	}
+	return *d
 }
 
 // place returns where the token at i stands, or the end of the statement.
@@ -69,7 +74,7 @@ func (c *chunk) found(i int) string {
 	case c.end.Start < c.end.End:
 		return ";"
 	}
-	return "the end"
+	return "the end of the text"
 }
 
 // is tells whether the token at i is one of these keywords or operators.
@@ -166,7 +171,7 @@ func (e *explainer) trailingComma() *Diagnostic {
 		return nil
 	}
 	at := e.place(i)
-	return &Diagnostic{Code: CodeExpected, Message: "expected " + e.expected() + " behind the comma, found " + e.found(e.index), Span: at, Label: "one comma too many?"}
+	return &Diagnostic{Code: CodeExpected, Message: "expected " + e.expected() + " after the comma, found " + e.found(e.index), Span: at, Label: "one comma too many?"}
 }
 
 // missingComma finds two items with nothing between them.
@@ -203,13 +208,13 @@ func (e *explainer) parens() *Diagnostic {
 		}
 		return nil
 	}
-	if !strings.HasPrefix(e.expect, `")"`) {
+	if !strings.HasPrefix(e.expect, `")"`) || e.is(e.index-1, "DISTINCT") {
 		return nil
 	}
 	last := open[len(open)-1]
 	behind := ""
 	if last > 0 {
-		behind = " behind " + e.found(last-1)
+		behind = " after " + e.found(last-1)
 	}
 	if e.index >= len(e.tokens) {
 		return &Diagnostic{Code: CodeParen, Message: "this ( is not closed", Span: e.place(last), Label: "expected a ) before " + e.found(e.index)}
@@ -223,28 +228,41 @@ func (e *explainer) parens() *Diagnostic {
 // missingCommaFits tells whether a comma helps more than a parenthesis would.
 func (e *explainer) missingCommaFits() bool { return e.missingComma() != nil }
 
+// nameRules are the rules that begin with a name.
+var nameRules = []string{"NameRule", "FromRule", "ElementRule", "CreateStreamRule", "CreateAsRule", "WithRule", "OptionRule"}
+
 // reserved finds a keyword where a name belongs.
 func (e *explainer) reserved() *Diagnostic {
-	if !strings.HasPrefix(e.expect, "NameRule") && !strings.HasPrefix(e.expect, "FromRule") && !strings.HasPrefix(e.expect, "ElementRule") {
+	rule := firstTerminal(e.expect)
+	word := e.word(e.index)
+	if !slices.Contains(nameRules, rule) || keywords[word] != classReserved || len(e.tokens) > maxProbed {
 		return nil
 	}
-	word := e.word(e.index)
-	if keywords[word] != classReserved {
-		return nil
+	name := Token{class: classIdent, value: "x", raw: "x"}
+	if e.reach(e.change(e.index, 0, name))-1 > e.reach(e.change(e.index, 1, name)) {
+		return nil // the name was left out
 	}
 	return e.diagnostic(CodeName, "expected "+e.expected()+", found "+e.found(e.index), "a reserved word",
 		"to use it as a name, write it in double quotes: \""+Fold(word)+"\"")
 }
 
-// notes adds what a reader may not know about the place.
-func (e *explainer) notes() []string {
+// hint adds what a reader may not know about the place.
+func (e *explainer) hint() (label, note string) {
+	i := e.index
+	isText := i < len(e.tokens) && e.tokens[i].class == classString
 	switch {
-	case e.index == 0:
-		return []string{"a statement begins with CREATE, SELECT, WITH, SHOW, DESCRIBE or EXPLAIN"}
-	case e.is(e.index-1, "SELECT") && e.is(e.index, "FROM"):
-		return []string{"name columns, or write * for all of them"}
-	case e.index < len(e.tokens) && e.tokens[e.index].class == classQuoted && strings.HasPrefix(e.expect, "<string>"):
-		return []string{"double quotes are for names; text is written in single quotes"}
+	case i == 0:
+		return "", "a statement begins with CREATE, SELECT, WITH, SHOW, DESCRIBE or EXPLAIN"
+	case e.is(i-1, "SELECT") && e.is(i, "FROM"):
+		return "", "name columns, or write * for all of them"
+	case isText && firstTerminal(e.expect) == "DurationRule":
+		return "write INTERVAL " + e.found(i), ""
+	case i == 1 && e.is(i, "VIEW"):
+		return "did you mean MATERIALIZED VIEW?", ""
+	case e.is(1, "TABLE", "METRIC") && e.is(i, "(") && firstTerminal(e.expect) == `"AS"`:
+		return "", "a topic with columns is a STREAM; a " + e.tokens[1].value + " is made by AS SELECT"
+	case e.is(i, "*") && e.is(i-1, "DISTINCT"):
+		return "", "COUNT(*) counts rows, COUNT(DISTINCT x) different values"
 	}
-	return nil
+	return "", ""
 }

@@ -66,8 +66,8 @@ func (e *explainer) clauseOrder() *Diagnostic {
 
 // foreignStatements are first words of statements that are not in the language.
 var foreignStatements = map[string]string{
-	"DROP":   "take the CREATE out of the file and run it again",
-	"ALTER":  "change the CREATE in the file and run it again",
+	"DROP":   "a file says what there is: leave the CREATE out",
+	"ALTER":  "a file says what there is: change the CREATE",
 	"INSERT": "rows come from topics: penstock produce TOPIC writes some",
 	"UPDATE": "tables follow from their streams; nothing else changes them",
 	"DELETE": "tables follow from their streams; nothing else changes them",
@@ -92,7 +92,7 @@ func (e *explainer) foreign() *Diagnostic {
 	case word == "UNION", word == "INTERSECT", word == "EXCEPT":
 		return not(word)
 	case word == "OVER" && e.is(i-1, ")"):
-		return not("OVER", "windows of time: WINDOW TUMBLING (SIZE 5 SECONDS) behind FROM")
+		return not("OVER", "windows of time: WINDOW TUMBLING (SIZE 5 SECONDS) after FROM")
 	case word == "SELECT" && !e.whole && e.expect == "":
 		return not("a SELECT inside an expression", "put it in FROM or in WITH")
 	case word == "OR" && e.is(i-1, "CREATE"):

@@ -39,5 +39,7 @@ func Keywords() []string {
 	return out
 }
 
-// units are the words behind the number of a length of time.
-var units = strings.Fields(`SECONDS SECOND MINUTES MINUTE HOURS HOUR DAYS DAY WEEKS WEEK MILLISECONDS MILLISECOND`)
+// units are the words after the number of a length of time, the plurals first: those are suggested.
+var units = strings.Fields(`SECONDS MINUTES HOURS DAYS WEEKS MILLISECONDS SECOND MINUTE HOUR DAY WEEK MILLISECOND`)
+
+const plurals = 6

@@ -1,6 +1,7 @@
 package syntax
 
 import (
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -220,7 +221,11 @@ func (l *scanner) number() {
 	}
 	if n := nameLength(l.text[i:]); n > 0 {
 		num, word := l.text[l.pos:i], l.text[i:i+n]
-		l.emitFault(classInvalid, i+n, &lexFault{code: CodeNumber, message: "the number " + num + " runs into " + word, label: "write " + num + " " + word})
+		fault := &lexFault{code: CodeNumber, message: "the number " + num + " runs into " + word, notes: []string{"a name cannot begin with a digit"}}
+		if slices.Contains(units, upperASCII(word)) {
+			fault.label, fault.notes = "write "+num+" "+word, nil
+		}
+		l.emitFault(classInvalid, i+n, fault)
 		return
 	}
 	l.emit(classNumber, i)

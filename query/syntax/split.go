@@ -56,48 +56,53 @@ func withoutComments(tokens []Token) []Token {
 
 // lexFile is Lex with a guess where a quote that is open at the end of the text was forgotten.
 // The lexer pairs quotes from the front, so one forgotten quote turns every later text inside
-// out and blames the last one of the file. The first text that runs over a line end is the
-// likelier culprit: it is taken to end at its line's end, and the rest of the file reads normally.
+// out and blames the last one of the file. The first suspect is blamed instead, and the rest of
+// the file reads normally.
 func lexFile(text string) []Token {
 	tokens := Lex(text)
-	for len(tokens) > 0 {
-		last := tokens[len(tokens)-1]
-		if last.fault == nil || last.fault.open != "quote" {
-			return tokens
+	for range maxDiags {
+		n := len(tokens)
+		if n == 0 || tokens[n-1].fault == nil || tokens[n-1].fault.open != "quote" {
+			break
 		}
-		i := 0
-		for tokens[i].class != classString && i < len(tokens)-1 || !strings.Contains(text[tokens[i].Start:tokens[i].End], "\n") {
-			if i++; i == len(tokens) {
-				return tokens
-			}
-		}
-		end := tokens[i].Start + strings.IndexByte(text[tokens[i].Start:], '\n')
-		if semi := strings.IndexByte(text[tokens[i].Start:end], ';'); semi > 0 {
-			end = tokens[i].Start + semi
+		i, end, fault := suspect(text, tokens)
+		if fault == nil {
+			break
 		}
 		l := scanner{text: text, pos: tokens[i].Start, tokens: tokens[:i:i]}
-		l.emitFault(classInvalid, end, openQuote())
+		l.emitFault(classInvalid, end, fault)
 		for l.next() {
 		}
-		if len(l.tokens) > 0 && l.tokens[len(l.tokens)-1].Start <= tokens[i].Start {
-			return l.tokens
-		}
 		tokens = l.tokens
-		if countFaults(tokens) > 20 {
-			return tokens
-		}
 	}
 	return tokens
 }
 
-func countFaults(tokens []Token) int {
-	n := 0
-	for _, t := range tokens {
-		if t.fault != nil {
-			n++
+// suspect finds the text that a quote was forgotten in: one that runs into a word, as in 'it's',
+// or one that runs over the end of its line. It returns the text's token, where it may have
+// been meant to end, and what to say; no fault when there is none.
+func suspect(text string, tokens []Token) (int, int, *lexFault) {
+	for i, t := range tokens {
+		if t.class != classString && (t.fault == nil || t.fault.open != "quote") {
+			continue
+		}
+		line := text[t.Start:]
+		if n := strings.IndexByte(line, '\n'); n >= 0 {
+			line = line[:n]
+		}
+		if t.fault == nil && i+1 < len(tokens) && tokens[i+1].Start == t.End && nameLength(text[t.End:]) > 0 {
+			if n := strings.IndexByte(line[min(len(line), t.End-t.Start):], '\''); n >= 0 {
+				return i, t.End + n + 1, &lexFault{code: CodeOpen, message: "a quote inside a text is written twice", label: "write " + text[t.Start:t.End] + "'" + text[t.End:t.End+n+1]}
+			}
+		}
+		if len(line) < t.End-t.Start {
+			if n := strings.IndexByte(line, ';'); n > 0 {
+				line = line[:n]
+			}
+			return i, t.Start + len(line), openQuote()
 		}
 	}
-	return n
+	return 0, 0, nil
 }
 
 // Open is what a text still waits for.
