@@ -13,23 +13,35 @@ type column struct {
 	name  string
 	typ   row.Type
 	times *row.TimeFormat
-	vec   *row.Vector // nil: checked only
-	nulls []bool      // vec.Null of a batch that has any
+	vec   *row.Vector // nil: checked only, and the slices are empty
+	// The slices of vec, at hand. Null is vec.Null of a batch that has any.
+	i64  []int64
+	f64  []float64
+	dec  []row.Int128
+	str  []string
+	null []bool
 }
 
 // store makes room for the column in batches.
 func (c *column) store() {
-	c.vec = &row.Vector{Type: c.typ}
-	c.nulls = make([]bool, row.MaxBatch)
+	c.null = make([]bool, row.MaxBatch)
 	switch c.typ.Physical() {
 	case row.F64:
-		c.vec.F64 = make([]float64, row.MaxBatch)
+		c.f64 = make([]float64, row.MaxBatch)
 	case row.Dec:
-		c.vec.Dec = make([]row.Int128, row.MaxBatch)
+		c.dec = make([]row.Int128, row.MaxBatch)
 	case row.Str:
-		c.vec.Str = make([]string, row.MaxBatch)
+		c.str = make([]string, row.MaxBatch)
 	default:
-		c.vec.I64 = make([]int64, row.MaxBatch)
+		c.i64 = make([]int64, row.MaxBatch)
+	}
+	c.vec = &row.Vector{Type: c.typ, I64: c.i64, F64: c.f64, Dec: c.dec, Str: c.str}
+}
+
+// begin makes the vector ready for a new batch.
+func (c *column) begin() {
+	if c.vec != nil {
+		c.vec.Null = nil
 	}
 }
 
@@ -39,49 +51,44 @@ func (c *column) setNull(n int) {
 		return
 	}
 	if c.vec.Null == nil {
-		clear(c.nulls)
-		c.vec.Null = c.nulls
+		clear(c.null)
+		c.vec.Null = c.null
 	}
-	c.nulls[n] = true
+	c.null[n] = true
+}
+
+// setValid takes back a NULL that a bad record left at position n.
+func (c *column) setValid(n int) {
+	if c.vec.Null != nil {
+		c.null[n] = false
+	}
 }
 
 func (c *column) setInt(n int, v int64) {
-	if c.vec == nil {
-		return
-	}
-	c.vec.I64[n] = v
-	if c.vec.Null != nil {
-		c.nulls[n] = false
+	if n < len(c.i64) {
+		c.i64[n] = v
+		c.setValid(n)
 	}
 }
 
 func (c *column) setText(n int, s string) {
-	if c.vec == nil {
-		return
-	}
-	c.vec.Str[n] = s
-	if c.vec.Null != nil {
-		c.nulls[n] = false
+	if n < len(c.str) {
+		c.str[n] = s
+		c.setValid(n)
 	}
 }
 
 func (c *column) setDecimal(n int, d row.Int128) {
-	if c.vec == nil {
-		return
-	}
-	c.vec.Dec[n] = d
-	if c.vec.Null != nil {
-		c.nulls[n] = false
+	if n < len(c.dec) {
+		c.dec[n] = d
+		c.setValid(n)
 	}
 }
 
 func (c *column) setDouble(n int, f float64) {
-	if c.vec == nil {
-		return
-	}
-	c.vec.F64[n] = f
-	if c.vec.Null != nil {
-		c.nulls[n] = false
+	if n < len(c.f64) {
+		c.f64[n] = f
+		c.setValid(n)
 	}
 }
 

@@ -1,8 +1,10 @@
 package format
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
+	"math/bits"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -20,6 +22,8 @@ import (
 type csvReader struct {
 	*table
 	comma     byte
+	commas    uint64 // comma in each byte
+	filler    uint64 // another character in each byte
 	header    bool
 	null      string
 	fields    []string // of the record in hand
@@ -35,6 +39,10 @@ func newCSV(t *table, o *plan.Options) (Decoder, error) {
 			return nil, fmt.Errorf("delimiter %s, expected one ASCII character other than a quote or a line break", strconv.QuoteRune(o.Delimiter))
 		}
 		d.comma = byte(o.Delimiter)
+	}
+	d.commas, d.filler = uint64(d.comma)*eachByte, '-'*eachByte
+	if d.comma == '-' {
+		d.filler = '.' * eachByte
 	}
 	return d, nil
 }
@@ -58,29 +66,58 @@ func (d *csvReader) Decode(recs []Record, b *row.Batch, index []int32, bad []Bad
 
 const (
 	eachByte = 0x0101010101010101
+	lowBits  = 0x7f7f7f7f7f7f7f7f
 	highBits = 0x8080808080808080
 )
 
-// plain tells whether b is printable ASCII without a quote, eight bytes at a time: then nothing
-// about the record needs a closer look. It is so for nearly all of them.
-func plain(b []byte) bool {
-	var odd uint64
-	for ; len(b) >= 8; b = b[8:] {
-		odd |= oddBytes(binary.LittleEndian.Uint64(b))
-	}
-	for _, c := range b {
-		if c-' ' >= 0x7f-' '+1 || c == '"' {
-			return false
-		}
-	}
-	return odd == 0
-}
-
-// oddBytes marks bytes below 0x20, from 0x80 on, and quotes. A mark may be wrong only behind a
-// right one.
+// oddBytes marks bytes below 0x20, from 0x80 on, and quotes: none of them, and the record needs no
+// closer look. A mark may be wrong only behind a right one.
 func oddBytes(x uint64) uint64 {
 	quote := x ^ '"'*eachByte
 	return (x | (x-' '*eachByte)&^x | (quote-eachByte)&^quote) & highBits
+}
+
+// zeroBytes marks the bytes of x that are 0, and no others.
+func zeroBytes(x uint64) uint64 { return ^(x&lowBits + lowBits | x) & highBits }
+
+// split cuts v at each delimiter, eight bytes at a time, and counts the fields. Odd says that
+// something else than printable ASCII without quotes was among them.
+func (d *csvReader) split(v []byte) (n int, odd uint64) {
+	s := asString(v)
+	from := 0
+	for i := 0; i < len(v); i += 8 {
+		var x uint64
+		if i+8 <= len(v) {
+			x = binary.LittleEndian.Uint64(v[i:])
+		} else {
+			x = d.lastBytes(v, len(v)-i)
+		}
+		odd |= oddBytes(x)
+		for at := zeroBytes(x ^ d.commas); at != 0; at &= at - 1 {
+			end := i + bits.TrailingZeros64(at)/8
+			if n < len(d.fields) {
+				d.fields[n] = s[from:end]
+			}
+			n++
+			from = end + 1
+		}
+	}
+	if n < len(d.fields) {
+		d.fields[n] = s[from:]
+	}
+	return n + 1, odd
+}
+
+// lastBytes reads the last n bytes of v, up to seven, as a word filled up with a byte that means nothing.
+func (d *csvReader) lastBytes(v []byte, n int) uint64 {
+	if len(v) >= 8 {
+		return binary.LittleEndian.Uint64(v[len(v)-8:])>>(64-8*n) | d.filler<<(8*n)
+	}
+	x := d.filler
+	for i, c := range v {
+		x = x&^(0xff<<(8*i)) | uint64(c)<<(8*i)
+	}
+	return x
 }
 
 // line splits a record into d.fields. What it accepts is UTF-8 and has as many fields as the
@@ -92,46 +129,34 @@ func (d *csvReader) line(v []byte) bool {
 	case v == nil:
 		return d.refuse("", "no value, expected a line of csv")
 	}
-	s := asString(v)
-	if plain(v) {
-		return d.splitPlain(s)
+	if n, odd := d.split(v); odd == 0 {
+		return d.plain(v, n)
 	}
-	if !utf8.ValidString(s) {
+	if !utf8.Valid(v) {
 		return d.refuse("", "bytes that are not UTF-8")
 	}
-	s = strings.TrimPrefix(s, "\ufeff")
-	s = strings.TrimSuffix(strings.TrimSuffix(s, "\n"), "\r")
-	if strings.IndexByte(s, 0) >= 0 {
+	v = bytes.TrimPrefix(v, []byte("\ufeff"))
+	v = bytes.TrimSuffix(bytes.TrimSuffix(v, []byte{'\n'}), []byte{'\r'})
+	switch {
+	case bytes.IndexByte(v, 0) >= 0:
 		return d.refuse("", "a NUL byte")
-	}
-	if strings.IndexByte(s, '"') >= 0 {
-		return d.splitQuoted(s)
-	}
-	if strings.IndexByte(s, '\n') >= 0 || strings.IndexByte(s, '\r') >= 0 {
+	case bytes.IndexByte(v, '"') >= 0:
+		return d.splitQuoted(asString(v))
+	case bytes.IndexByte(v, '\n') >= 0 || bytes.IndexByte(v, '\r') >= 0:
 		return d.refuse("", "a line break in the record, expected one line")
 	}
-	return d.splitPlain(s)
+	n, _ := d.split(v)
+	return d.plain(v, n)
 }
 
-func (d *csvReader) splitPlain(s string) bool {
-	if s == "" {
+// plain accepts a record without quotes that was split into n fields.
+func (d *csvReader) plain(v []byte, n int) bool {
+	switch {
+	case len(v) == 0:
 		return d.refusef("an empty record, expected %s", fieldCount(len(d.cols)))
-	}
-	last := len(d.fields) - 1
-	rest := s
-	for i := range last {
-		end := strings.IndexByte(rest, d.comma)
-		if end < 0 {
-			return d.miscounted(i + 1)
-		}
-		d.fields[i] = rest[:end]
-		rest = rest[end+1:]
-	}
-	if strings.IndexByte(rest, d.comma) >= 0 {
-		return d.miscounted(len(d.fields) + strings.Count(rest, string(rune(d.comma))))
-	}
-	d.fields[last] = rest
-	if d.anyQuoted {
+	case n != len(d.fields):
+		return d.miscounted(n)
+	case d.anyQuoted:
 		clear(d.quoted)
 		d.anyQuoted = false
 	}

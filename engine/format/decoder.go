@@ -78,10 +78,8 @@ func (t *table) begin(b *row.Batch) {
 	}
 	for i := range t.cols {
 		c := &t.cols[i]
+		c.begin()
 		b.Cols[i] = c.vec
-		if c.vec != nil {
-			c.vec.Null = nil
-		}
 	}
 	t.n = 0
 }

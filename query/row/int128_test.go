@@ -23,7 +23,7 @@ var anyInt128 = rapid.Custom(func(t *rapid.T) Int128 {
 		if n < 64 {
 			v = Int128{v.Hi >> n, v.Lo}
 		} else {
-			v = Int128{v.Hi >> 63, uint64(v.Hi >> 63 << (127 - n)) | v.Lo>>(n-64)}
+			v = Int128{v.Hi >> 63, uint64(v.Hi>>63<<(127-n)) | v.Lo>>(n-64)}
 		}
 	}
 	if rapid.Bool().Draw(t, "negative") {

@@ -282,23 +282,38 @@ func parseInt(s string) (v int64, syntax, fits bool) {
 	if i == len(s) {
 		return 0, false, false
 	}
+	if len(s)-i > 18 {
+		return parseLongInt(s[i:], neg)
+	}
+	for ; i < len(s); i++ {
+		c := s[i] - '0'
+		if c > 9 {
+			return 0, false, false
+		}
+		v = v*10 + int64(c)
+	}
+	if neg {
+		v = -v
+	}
+	return v, true, true
+}
+
+// parseLongInt reads digits that may be too many.
+func parseLongInt(s string, neg bool) (v int64, syntax, fits bool) {
 	limit := uint64(math.MaxInt64)
 	if neg {
 		limit++
 	}
 	var m uint64
 	fits = true
-	for ; i < len(s); i++ {
+	for i := 0; i < len(s); i++ {
 		c := s[i] - '0'
 		if c > 9 {
 			return 0, false, false
 		}
-		if m > limit/10 {
-			fits = false
-			continue
-		}
-		if m = m*10 + uint64(c); m > limit {
-			fits = false
+		if fits = fits && m <= limit/10; fits {
+			m = m*10 + uint64(c)
+			fits = m <= limit
 		}
 	}
 	if neg {
