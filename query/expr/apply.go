@@ -55,7 +55,11 @@ func (n *apply) String() string {
 	}
 	switch n.op.style {
 	case infix:
-		return operand(n.args[0], n.op.level) + " " + n.op.name + " " + operand(n.args[1], n.op.level+1)
+		first := n.op.level
+		if first <= precLike {
+			first++ // a = b = c means nothing: these do not associate
+		}
+		return operand(n.args[0], first) + " " + n.op.name + " " + operand(n.args[1], n.op.level+1)
 	case prefix:
 		return n.op.name + operand(n.args[0], n.op.level+1)
 	}

@@ -45,18 +45,15 @@ func newNullif(args []Node) (Node, error) {
 	if err := wantArgs("NULLIF", args, 2, 2); err != nil {
 		return nil, err
 	}
-	if untyped(args[0]) && isLiteral(args[0]) && untyped(args[1]) {
-		a, err := coerceText(args[0])
-		if err != nil {
-			return nil, err
-		}
-		args = []Node{a, args[1]}
-	}
 	eq, err := newCompare("=", args[0], args[1])
 	if err != nil {
 		return nil, err
 	}
-	return &caseNode{[]Node{eq}, []Node{typedNull(args[0].Type())}, args[0], args[0].Type()}, nil
+	x := args[0]
+	if untyped(x) {
+		x = eq.children()[0] // as the comparison typed it
+	}
+	return &caseNode{[]Node{eq}, []Node{typedNull(x.Type())}, x, x.Type()}, nil
 }
 
 func (n *caseNode) Type() row.Type { return n.typ }

@@ -43,13 +43,29 @@ func newCast(x Node, t row.Type, implicit bool) (Node, error) {
 			"cannot cast %s to %s", from, t)
 	}
 	if c, ok := x.(*constant); ok && c.v.State == row.Valid {
-		v, err := do.row([]row.Value{c.v})
-		if err != nil {
-			return nil, typeError("", "cannot read %s as %s: %v", c, t, err)
-		}
-		return &constant{v: v, typ: t}, nil
+		return castConst(c, t, do, implicit)
 	}
 	return &cast{x, t, implicit, do}, nil
+}
+
+// castConst converts a constant. Cast implicitly, it prints as before; a time or an interval
+// keeps the text it was written with.
+func castConst(c *constant, t row.Type, do impl, implicit bool) (Node, error) {
+	v, err := do.row([]row.Value{c.v})
+	switch {
+	case err != nil && c.typ.Kind == row.Varchar:
+		return nil, typeError("", "%v", err)
+	case err != nil:
+		return nil, typeError("", "cannot cast %s to %s: %v", c, t, err)
+	}
+	to := &constant{v: v, typ: t}
+	switch {
+	case implicit:
+		to.shown = c.String()
+	case c.literal && (isDay(t) || t.Kind == row.Interval):
+		to.shown = t.String() + " " + quote(c.v.S)
+	}
+	return to, nil
 }
 
 func (n *cast) Type() row.Type   { return n.typ }

@@ -61,7 +61,7 @@ func showLike(name string) func([]Node) string {
 	}
 }
 
-// escapeOf is the escape character of a LIKE, -1 for none (ESCAPE '').
+// escapeOf is the escape character of a LIKE, -1 for none (ESCAPE ”).
 func escapeOf(args []Node) rune {
 	if len(args) < 3 {
 		return '\\'

@@ -85,17 +85,13 @@ func (n *logic) compile(c *compiler) step {
 			open = f.errs.Drop(open)
 		}
 		if len(open) == 0 {
-			clearNulls(out, sel, l)
+			out.Null = nil // the left decided everything, or failed
 			return out
 		}
 		n.combine(right(f, open), out, flags, sel, open, decides)
 		return out
 	}
 }
-
-// clearNulls drops out.Null when nothing was left open: every value of the left decided, or the
-// rows that were open have failed.
-func clearNulls(out *row.Vector, _ []int32, _ *row.Vector) { out.Null = nil }
 
 // combine brings in the right side at the positions that the left left open. There, the left is
 // NULL or neutral: a right side that decides wins, then a NULL of either.

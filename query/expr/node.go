@@ -49,6 +49,9 @@ type constant struct {
 	// literal: a string as the user wrote it, without a type of its own, which takes the type
 	// of what it meets ('2016-01-01' beside a TIMESTAMP).
 	literal bool
+	// shown is how the user wrote a constant that was cast since, so that it prints as written:
+	// f > 1 and not f > 1e0. Empty: as the value is.
+	shown string
 }
 
 // Const returns a literal. A VARCHAR one adapts to the type of its surroundings as PostgreSQL's
@@ -214,9 +217,9 @@ func IsConst(n Node) bool {
 	return isConst
 }
 
-// FoldConst replaces the largest parts of n that read no column by their values. A part whose
-// evaluation fails stays as it is when something above it may never evaluate it, and is the
-// error otherwise: FoldConst of 1/0 fails, of CASE WHEN x THEN 1/0 END does not.
+// FoldConst replaces the largest parts of n that read no column by their values. A part that
+// fails stays as it is, since what is above may never evaluate it; only when n reads no column at
+// all, and fails, is that an error.
 func FoldConst(n Node) (Node, error) {
 	folded := Rewrite(n, func(n Node) Node {
 		if _, ok := n.(*constant); ok || !allConst(n.children()) || isColumn(n) {

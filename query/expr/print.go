@@ -55,6 +55,8 @@ func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'
 
 func (n *constant) String() string {
 	switch {
+	case n.shown != "":
+		return n.shown
 	case n.v.State == row.Null:
 		return "NULL"
 	case n.v.State == row.Error:

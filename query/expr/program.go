@@ -24,8 +24,11 @@ type Program struct {
 	pick  picker
 }
 
-// Compile makes a program of n.
+// Compile makes a program of n. What reads no column is computed here, once.
 func Compile(n Node) *Program {
+	if folded, err := FoldConst(n); err == nil {
+		n = folded
+	}
 	c := &compiler{}
 	p := &Program{typ: n.Type(), eval: n.compile(c)}
 	if n.Type().Kind == row.Boolean {

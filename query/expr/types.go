@@ -86,11 +86,7 @@ func unify(what string, nodes []Node) ([]Node, row.Type, error) {
 		t = c
 	}
 	if first == nil { // only NULLs and string literals
-		for _, n := range nodes {
-			if isLiteral(n) {
-				t = textType
-			}
-		}
+		t = textType
 	}
 	out := make([]Node, len(nodes))
 	for i, n := range nodes {
