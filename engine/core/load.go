@@ -1,0 +1,308 @@
+package core
+
+import (
+	"encoding/binary"
+	"fmt"
+)
+
+// The state begins with one record of everything small, written in every flush: the version, how
+// keys are spread, the flush's number, then streams, tables and owned metrics by name.
+
+const stateVersion = 1
+
+// localSeqKey holds the number of the last flush whose local rows are in the store. When it is
+// not that of the last flush, the partition was recovered from the changelog, and local rows are
+// added up again.
+var localSeqKey = []byte{'l'}
+
+func (f *Fold) meta() []byte {
+	b := []byte{stateVersion}
+	b = appendString(b, KeyHash)
+	b = binary.AppendUvarint(b, uint64(f.partitions))
+	b = binary.AppendVarint(b, f.seq)
+	b = binary.AppendUvarint(b, uint64(len(f.plan.Streams)))
+	for _, s := range f.plan.Streams {
+		b = f.streams[s.Name].append(b)
+	}
+	b = binary.AppendUvarint(b, uint64(len(f.tables)))
+	for _, t := range f.tables {
+		b = t.appendMeta(b)
+	}
+	b = binary.AppendUvarint(b, uint64(len(f.owners)))
+	for _, m := range f.plan.Metrics {
+		if o := f.owners[m.Name]; o != nil {
+			b = o.append(b)
+		}
+	}
+	return b
+}
+
+func (t *foldTable) appendMeta(b []byte) []byte {
+	b = appendString(b, t.plan.Name)
+	b = binary.AppendVarint(b, t.closed)
+	b = binary.AppendVarint(b, t.shape.pane)
+	b = binary.AppendUvarint(b, uint64(len(t.metrics)))
+	for _, m := range t.metrics {
+		b = appendString(b, m.plan.Name)
+		b = binary.AppendVarint(b, m.next)
+	}
+	return b
+}
+
+func (f *Fold) load() error {
+	b, err := f.state.store.Get([]byte{kindMeta})
+	if err != nil || b == nil {
+		return err
+	}
+	f.loading = true
+	defer func() { f.loading = false }()
+	if err := f.loadMeta(b); err != nil {
+		return err
+	}
+	if err := f.loadOpen(); err != nil {
+		return err
+	}
+	for _, t := range f.tables {
+		if err := t.loadPanes(); err != nil {
+			return err
+		}
+	}
+	if err := f.loadShares(); err != nil {
+		return err
+	}
+	return f.loadLocal()
+}
+
+func (f *Fold) loadMeta(b []byte) error {
+	r := reader{b: b}
+	if v := r.byte(); v != stateVersion {
+		return fmt.Errorf("the state has format %d, this program reads %d", v, stateVersion)
+	}
+	hash, partitions := string(r.bytes()), int(r.uvarint())
+	if r.err == nil && (hash != KeyHash || partitions != f.partitions) {
+		return fmt.Errorf("the state was written with %d table partitions (keys by %s), but %d (by %s) are asked for; "+
+			"their number is fixed for an application's life", partitions, hash, f.partitions, KeyHash)
+	}
+	f.seq = r.varint()
+	for range r.count() {
+		s := f.streams[string(r.bytes())]
+		if s == nil {
+			s = &sources{parts: map[int32]*source{}} // a stream that the query file no longer has
+		}
+		s.read(&r)
+	}
+	for range r.count() {
+		if err := f.loadTableMeta(&r); err != nil {
+			return err
+		}
+	}
+	for _, t := range f.tables {
+		if !t.known && f.begunOf(t.plan.Stream) {
+			return fmt.Errorf("table %s is new, and stream %s is already being read; run the file under another application name", t.plan.Name, t.plan.Stream.Name)
+		}
+	}
+	for range r.count() {
+		readOwner(f.owners[string(r.bytes())], &r)
+	}
+	if r.err != nil {
+		return stateError("partition", []byte{kindMeta}, r.err)
+	}
+	return nil
+}
+
+func (f *Fold) loadTableMeta(r *reader) error {
+	t := f.byName[string(r.bytes())]
+	closed, pane := r.varint(), r.varint()
+	next := map[string]int64{}
+	for range r.count() {
+		name := string(r.bytes())
+		next[name] = r.varint()
+	}
+	if t == nil || r.err != nil {
+		return nil
+	}
+	if pane != t.shape.pane {
+		return fmt.Errorf("table %s was kept in panes of %d ms, the query file now asks for %d ms; "+
+			"run it under another application name, or reset this one", t.plan.Name, pane/1000, t.shape.pane/1000)
+	}
+	t.closed, t.applied = closed, closed
+	t.known = true
+	for _, m := range t.metrics {
+		var known bool
+		if m.next, known = next[m.plan.Name]; !known && f.begunOf(t.plan.Stream) {
+			return fmt.Errorf("metric %s is new, and table %s already has state; run the file under another application name", m.plan.Name, t.plan.Name)
+		}
+	}
+	return nil
+}
+
+// loadOpen reads the entries of panes that were open.
+func (f *Fold) loadOpen() error {
+	var bad error
+	lower := []byte{kindOpen}
+	err := f.state.store.Scan(lower, prefixEnd(lower), func(k, v []byte) bool {
+		bad = f.loadOpenRecord(ordered(k[1:]), v)
+		return bad == nil
+	})
+	if err == nil {
+		err = bad
+	}
+	return err
+}
+
+func (f *Fold) loadOpenRecord(seq int64, v []byte) error {
+	rec := &openRecord{seq: seq}
+	r := reader{b: v}
+	for len(r.b) > 0 && r.err == nil {
+		t := f.byName[string(r.bytes())]
+		n := int(r.uvarint())
+		for i := range n {
+			pair, key, partials := r.entry()
+			if r.err != nil {
+				break
+			}
+			if t == nil || pair.enter < t.closed {
+				continue
+			}
+			if i == 0 {
+				rec.left++
+				id := openID{t, pair.enter}
+				f.records[id] = append(f.records[id], rec)
+			}
+			if err := t.add(pair, key, partials, nil); err != nil {
+				return err
+			}
+		}
+	}
+	if r.err != nil {
+		return stateError("open panes", openKey(seq), r.err)
+	}
+	if rec.left == 0 {
+		f.state.delete(openKey(seq), true)
+	}
+	for _, t := range f.tables {
+		clear(t.touched) // these changes were published by the flush that held them
+	}
+	return nil
+}
+
+// loadPanes finds the closed panes that windows still need, and the windows that are open.
+func (t *foldTable) loadPanes() error {
+	lower := t.prefix(kindPane)
+	err := t.f.state.store.Scan(lower, prefixEnd(lower), func(k, _ []byte) bool {
+		k = k[len(lower):]
+		t.insertPane(paneRef{leave: ordered(k), enter: ordered(k[8:]), part: ordered(k[16:]), stored: true})
+		return true
+	})
+	if err != nil {
+		return err
+	}
+	if !t.shape.buckets {
+		t.onlyView().unknown()
+		return nil
+	}
+	for _, p := range t.panes {
+		for w := floorDiv(p.leave, t.shape.stride); w*t.shape.stride+t.shape.width > max(p.leave, t.closed); w-- {
+			t.bucket(w).unknown()
+		}
+	}
+	return nil
+}
+
+// unknown tells the kept tops of a view that the store has rows they have not seen.
+func (v *view) unknown() {
+	v.rows.stored = true
+	for _, tp := range v.tops {
+		if tp != nil {
+			tp.bar = []byte{}
+		}
+	}
+}
+
+func (f *Fold) loadShares() error {
+	for _, o := range f.owners {
+		lower := append([]byte{kindShare}, o.id[:]...)
+		var bad error
+		err := f.state.store.Scan(lower, prefixEnd(lower), func(k, v []byte) bool {
+			from := int(binary.BigEndian.Uint32(k[len(lower):]))
+			r := reader{b: v}
+			run := shareRun{first: r.varint(), last: r.varint(), rows: append([]byte(nil), r.bytes()...), stored: true}
+			if r.err != nil || from >= len(o.queues) {
+				bad = stateError("metric "+o.plan.Name, k, errShort)
+				return false
+			}
+			o.queues[from] = append(o.queues[from], run)
+			return true
+		})
+		if err == nil {
+			err = bad
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// loadLocal adds the local rows up again when they are not of the last flush.
+func (f *Fold) loadLocal() error {
+	b, err := f.state.store.Get(localSeqKey)
+	if err != nil {
+		return err
+	}
+	r := reader{b: b}
+	if b != nil && r.varint() == f.seq && r.err == nil {
+		return nil
+	}
+	f.changed = true
+	for _, t := range f.tables {
+		if t.shape.kind == 0 {
+			continue
+		}
+		if err := t.rebuild(); err != nil {
+			return fmt.Errorf("rebuild the windows of table %s: %w", t.plan.Name, err)
+		}
+	}
+	return nil
+}
+
+// rebuild makes the rows of the windows again from the entries of their panes.
+func (t *foldTable) rebuild() error {
+	p := t.prefix(kindWindow)
+	t.f.state.locals = append(t.f.state.locals, Write{Key: p, To: prefixEnd(p), Local: true})
+	t.f.loading = false
+	for _, v := range t.views {
+		delete(t.views, v.window)
+	}
+	for _, ref := range t.panes {
+		key := t.paneKey(ref)
+		b, err := t.f.state.get(key)
+		if err != nil {
+			return err
+		}
+		r := reader{b: b}
+		for len(r.b) > 0 && r.err == nil {
+			pair, k, partials := r.entry()
+			if r.err != nil {
+				break
+			}
+			// One boundary later than the last applied: windows that ended take no more.
+			if err := t.addToViews(t.rebuildBoundary(), pair.leave, hashKey(k), k, partials); err != nil {
+				return err
+			}
+		}
+		if r.err != nil {
+			return stateError("table "+t.plan.Name, key, r.err)
+		}
+	}
+	return nil
+}
+
+// rebuildBoundary is the boundary whose contents are rebuilt. A window that ends at the closed
+// boundary was dropped after its result was made.
+func (t *foldTable) rebuildBoundary() int64 {
+	if t.shape.buckets {
+		return t.closed + 1
+	}
+	return t.closed
+}
