@@ -27,6 +27,7 @@ var commands = []struct {
 	make  func(*app) *cobra.Command
 }{
 	{"files", newCheck},
+	{"files", newFmt},
 	{"files", newExplain},
 	{"orders", newGen},
 	{"orders", newProduce},
