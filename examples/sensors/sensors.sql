@@ -8,7 +8,7 @@ CREATE STREAM readings (
   celsius DOUBLE PRECISION CHECK (celsius BETWEEN -80 AND 200),
   humidity DOUBLE PRECISION
 ) WITH (
-  topic = 'readings', format = 'csv', delimiter = ';', header = TRUE, null = 'n/a',
+  topic = 'readings', format = 'csv', delimiter = ';', header = TRUE, "null" = 'n/a',
   timestamp = 'taken', timestamp_format = 'dd/MM/yyyy HH:mm:ss', timezone = 'UTC',
   delay = '15 seconds'
 );

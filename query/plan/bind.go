@@ -45,6 +45,11 @@ type binder struct {
 
 func (b *binder) fail(at syntax.Span, f *fault) {
 	b.errors++
+	for _, d := range b.diags {
+		if d.Span == at && d.Message == f.text {
+			return // GROUP BY 1 binds the first output column once more
+		}
+	}
 	b.diags = append(b.diags, f.diagnostic(syntax.Error, at))
 }
 
@@ -73,15 +78,15 @@ func (b *binder) statement(s syntax.Statement) {
 // noteBroken defines the names of statements that did not parse, as far as they can be read.
 func (b *binder) noteBroken(diags []syntax.Diagnostic) {
 	for _, d := range diags {
-		if d.Severity != syntax.Error {
-			continue
-		}
-		begin := strings.LastIndexByte(b.text[:min(d.Span.Start, len(b.text))], ';') + 1
-		if m := createPattern.FindStringSubmatch(b.text[begin:]); m != nil {
-			name := strings.Trim(m[1], `"`)
-			if key := strings.ToLower(name); b.names[key] == nil {
-				b.names[key] = &definition{name: name, broken: true}
+		broken := ""
+		for _, m := range createPattern.FindAllStringSubmatchIndex(b.text, -1) {
+			if m[0] <= d.Span.Start {
+				broken = b.text[m[2]:m[3]]
 			}
+		}
+		name := strings.Trim(broken, `"`)
+		if key := strings.ToLower(name); broken != "" && b.names[key] == nil {
+			b.names[key] = &definition{name: name, broken: true}
 		}
 	}
 }

@@ -166,7 +166,7 @@ func (r *Read) passesThrough() bool {
 	}
 	in := 0
 	if r.Table != nil {
-		in = len(r.Table.Output)
+		in = len(r.Table.visible())
 	} else {
 		in = len(r.Metric.Read.Output)
 	}
@@ -181,7 +181,7 @@ func (r *Read) passesThrough() bool {
 func orderText(r *Read) string {
 	parts := make([]string, len(r.Order))
 	for i, o := range r.Order {
-		parts[i] = o.Expr.String()
+		parts[i] = r.shown(o.Expr)
 		if o.Desc {
 			parts[i] += " DESC"
 		}
@@ -190,6 +190,15 @@ func orderText(r *Read) string {
 		}
 	}
 	return strings.Join(parts, ", ")
+}
+
+// shown is an expression of the read; a hidden column, which exists only for ORDER BY, as what it
+// is made of.
+func (r *Read) shown(n expr.Node) string {
+	if i, ok := expr.AsColumn(n); ok && !r.Grouped && r.Table != nil && strings.HasPrefix(r.Table.Output[i].Name, hiddenPrefix) {
+		return r.Table.Output[i].Expr.String()
+	}
+	return n.String()
 }
 
 func byText(keys []Named) string {
@@ -232,8 +241,17 @@ func explainTable(t *Table) *node {
 	if t.Having != nil {
 		detail = append(detail, "having: "+t.Having.String())
 	}
-	detail = append(detail, "columns: "+namedText(t.Output))
+	detail = append(detail, "columns: "+namedText(t.visible()))
 	return over(explainRoute(t), "fold "+kind+" "+t.Name, detail...)
+}
+
+// visible is the output without the columns that only ORDER BY reads.
+func (t *Table) visible() []Named {
+	i := slices.IndexFunc(t.Output, func(n Named) bool { return strings.HasPrefix(n.Name, hiddenPrefix) })
+	if !t.Hidden || i < 0 {
+		return t.Output
+	}
+	return t.Output[:i]
 }
 
 func keyText(keys []Named) string {
@@ -316,26 +334,6 @@ func (t *Table) reads(column int) bool {
 		}
 	}
 	return false
-}
-
-// UsedColumns tells for every column of a stream whether a table, a check or the row's time needs
-// its value; a decoder checks the others and drops them.
-func (p *Plan) UsedColumns(s *Stream) []bool {
-	used := make([]bool, len(s.Columns))
-	if s.TimeColumn >= 0 {
-		used[s.TimeColumn] = true
-	}
-	for _, c := range s.Checks {
-		for _, i := range expr.Columns(c.Cond) {
-			used[i] = true
-		}
-	}
-	for _, t := range p.TablesOf(s) {
-		for i := range used {
-			used[i] = used[i] || t.reads(i)
-		}
-	}
-	return used
 }
 
 func explainStream(s *Stream) *node {

@@ -80,12 +80,18 @@ func (x *exprBinder) column(e *syntax.ColumnRef) expr.Node {
 		x.b.fail(e.Name.Span, x.aliasHint(e, x.scope.unknownColumn(e.Name)))
 		return nil
 	}
-	if i, _ := expr.AsColumn(n); !x.inAggregate {
-		x.refs = append(x.refs, columnUse{i, e})
-	} else if i >= windowMark {
+	i, _ := expr.AsColumn(n)
+	switch {
+	case i >= windowMark && x.clause == "WHERE":
+		x.b.fail(e.Name.Span, faultf(codeGrouping, "%s in WHERE; it belongs to the window, not to the row", e.Name.Raw).
+			expect("", "use rowtime, or filter windows with HAVING"))
+		return nil
+	case i >= windowMark && x.inAggregate:
 		x.b.fail(e.Name.Span, faultf(codeAggregate, "%s inside an aggregate; it belongs to the window, not to the row", e.Name.Raw).
 			expect("", "use rowtime, or %s outside the aggregate", e.Name.Raw))
 		return nil
+	case !x.inAggregate:
+		x.refs = append(x.refs, columnUse{i, e})
 	}
 	return n
 }
@@ -166,19 +172,56 @@ func (x *exprBinder) binary(e *syntax.Binary) expr.Node {
 		return nil
 	}
 	x.b.lintDivision(e)
+	x.b.lintNull(e)
+	if v, ok := expr.ConstValue(r); ok && (e.Op == "/" || e.Op == "%") && x.guarded == 0 && zero(v, r.Type()) {
+		x.b.fail(e.OpAt, faultf(codeLiteral, "%s divides by zero in every row", e.String()))
+		return nil
+	}
 	out, err := binaryNode(e.Op, l, r)
 	if err != nil {
-		at := e.OpAt
-		if logical {
-			at = e.R.At()
-			if l.Type().Kind != row.Boolean && l.Type().Kind != row.Unknown {
-				at = e.L.At()
-			}
-		}
-		x.b.fail(at, typeFault(err, comparisonHint(e, l, r)))
+		x.b.fail(operandAt(e, l, logical), typeFault(err, operandHint(e, l, r)))
 		return nil
 	}
 	return x.done(e, e.OpAt, out, nil)
+}
+
+// zero tells whether dividing by a constant can only fail; a DOUBLE PRECISION zero fails too.
+func zero(v row.Value, t row.Type) bool {
+	return t.Numeric() && v.State == row.Valid && v.I == 0 && v.F == 0 && v.D == row.Int128{}
+}
+
+// operandAt blames the operand that cannot be used where that is known, else the operator.
+func operandAt(e *syntax.Binary, l expr.Node, logical bool) syntax.Span {
+	_, ltext := e.L.(*syntax.String)
+	_, rtext := e.R.(*syntax.String)
+	like := strings.HasSuffix(e.Op, "LIKE")
+	switch {
+	case logical && l.Type().Kind != row.Boolean && l.Type().Kind != row.Unknown,
+		like && l.Type().Kind != row.Varchar, !like && ltext && !rtext:
+		return e.L.At()
+	case logical, !like && rtext && !ltext:
+		return e.R.At()
+	}
+	return e.OpAt
+}
+
+// operandHint says how to write a comparison that has no meaning as it stands; "" leaves that to
+// what refused it.
+func operandHint(e *syntax.Binary, l, r expr.Node) string {
+	other := r.Type()
+	if _, ok := e.L.(*syntax.String); !ok {
+		if _, ok := e.R.(*syntax.String); !ok {
+			return comparisonHint(e, l, r)
+		}
+		other = l.Type()
+	}
+	switch other.Kind {
+	case row.Timestamp:
+		return "write for example '2016-03-22 20:25:28'"
+	case row.Date:
+		return "write for example '2016-03-22'"
+	}
+	return ""
 }
 
 // binaryNode also knows the one operator that is another's negation.
@@ -246,7 +289,24 @@ func (x *exprBinder) in(e *syntax.In) expr.Node {
 		return nil
 	}
 	out, err := expr.In(n, list, e.Not)
+	if err != nil && n.Type().Kind == row.Varchar {
+		x.b.fail(e.Span, typeFault(err, quotedList(e)))
+		return nil
+	}
 	return x.done(e, e.Span, out, err)
+}
+
+// quotedList writes an IN over text with its numbers in quotes; "" when they are not all numbers.
+func quotedList(e *syntax.In) string {
+	parts := make([]string, len(e.List))
+	for i, v := range e.List {
+		lit, ok := v.(*syntax.Number)
+		if !ok {
+			return ""
+		}
+		parts[i] = "'" + lit.Text + "'"
+	}
+	return "write " + e.X.String() + " IN (" + strings.Join(parts, ", ") + ")"
 }
 
 func (x *exprBinder) between(e *syntax.Between) expr.Node {

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"unicode/utf8"
 
 	"penstock/query/syntax"
 )
@@ -74,5 +75,15 @@ func (f *fault) suggest(name string, candidates []string) *fault {
 
 // diagnostic puts the fault at its place.
 func (f *fault) diagnostic(severity syntax.Severity, at syntax.Span) syntax.Diagnostic {
-	return syntax.Diagnostic{Code: f.code, Severity: severity, Message: f.text, Span: at, Label: f.hint, Notes: f.notes}
+	return syntax.Diagnostic{Code: f.code, Severity: severity, Message: f.text, Span: at, Label: cut(f.hint), Notes: f.notes}
+}
+
+// maxHint keeps a hint that quotes the user's own expression on one line.
+const maxHint = 120
+
+func cut(s string) string {
+	if utf8.RuneCountInString(s) <= maxHint {
+		return s
+	}
+	return string([]rune(s)[:maxHint-3]) + "..."
 }

@@ -27,7 +27,7 @@ func Fingerprint(t *Table) string {
 	for _, c := range s.Checks {
 		line("check", c.Cond)
 	}
-	line("time", fmt.Sprintf("%d %d", s.TimeColumn, s.TimeFactor))
+	line("time", s.TimeColumn)
 	if t.Where != nil {
 		line("where", t.Where)
 	}

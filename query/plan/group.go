@@ -14,6 +14,7 @@ import (
 type grouping struct {
 	x      *exprBinder
 	active bool
+	failed bool    // GROUP BY has a mistake, so nothing can be said about what is not grouped
 	keys   []Named // over the columns that come in
 	// biggest lists the indexes of keys, those of more nodes first: with keys a and a+b,
 	// a+b has to be recognised before its a is replaced.
@@ -23,6 +24,8 @@ type grouping struct {
 // bindKeys binds GROUP BY. A key can be a position, an output column's name or an expression.
 func (g *grouping) bindKeys(sel *syntax.Select) {
 	g.active = true
+	before := g.x.b.errors
+	defer func() { g.failed = g.x.b.errors > before }()
 	for _, e := range sel.GroupBy {
 		name := ""
 		switch t := e.(type) {
@@ -122,7 +125,7 @@ func nodes(n expr.Node) int {
 func (g *grouping) over(e syntax.Expr, n expr.Node) expr.Node {
 	refs := g.x.refs
 	g.x.refs = nil
-	if n == nil || !g.active {
+	if n == nil || !g.active || g.failed {
 		return n
 	}
 	n = folded(n)
@@ -313,6 +316,9 @@ func unknownFunction(written string, err *expr.UnknownFunction) *fault {
 	if len(err.Similar) > 0 {
 		f.hint = "did you mean " + strings.Join(err.Similar, " or ") + "?"
 	}
-	return f.note("aggregates: %s", strings.Join(aggregateNames(), ", ")).
-		note("functions: %s", strings.Join(functionNames(), ", "))
+	f.note("aggregates: %s", strings.Join(aggregateNames(), ", "))
+	if len(err.Similar) > 0 {
+		return f.note("SHOW FUNCTIONS lists the functions")
+	}
+	return f.note("functions: %s", strings.Join(functionNames(), ", "))
 }

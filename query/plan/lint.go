@@ -60,6 +60,25 @@ func (b *binder) lintDivision(e *syntax.Binary) {
 	}
 }
 
+// lintNull warns of x = NULL, which is NULL whatever x is.
+func (b *binder) lintNull(e *syntax.Binary) {
+	_, l := e.L.(*syntax.Null)
+	_, r := e.R.(*syntax.Null)
+	other := e.L
+	if l {
+		other = e.R
+	}
+	if !l && !r {
+		return
+	}
+	switch e.Op {
+	case "=":
+		b.warn(e.Span, faultf(codeNever, "%s is never true: NULL equals nothing", e.String()).expect("", "write %s IS NULL", other.String()))
+	case "<>":
+		b.warn(e.Span, faultf(codeNever, "%s is never true: NULL differs from nothing", e.String()).expect("", "write %s IS NOT NULL", other.String()))
+	}
+}
+
 // moneyWords are parts of column names that mostly mean money.
 var moneyWords = []string{"price", "amount", "cost", "fee", "balance", "money", "revenue", "salary", "payment", "tax", "usd", "eur"}
 
@@ -85,6 +104,6 @@ func (b *binder) lintNever(clause string, e syntax.Expr, n expr.Node) {
 		return
 	}
 	if v, ok := expr.ConstValue(n); ok && (v.IsNull() || v.I == 0) {
-		b.warn(e.At(), faultf(codeNever, "%s is never true: %s", clause, e.String()).expect("", "no row gets through; a comparison with NULL is written IS NULL"))
+		b.warn(e.At(), faultf(codeNever, "%s is never true: %s", clause, e.String()).expect("", "no row gets through"))
 	}
 }

@@ -169,7 +169,7 @@ func (b *binder) emit(m *Metric, d *definition, c *syntax.CreateMetric, src *sou
 		m.Interval, _ = b.length("EMIT EVERY", e.Every)
 	case syntax.EmitChanges:
 		m.Emit = EmitChanges
-		b.emitChanges(c.Query, w)
+		b.emitChanges(c.Query, src, w)
 	}
 }
 
@@ -197,10 +197,10 @@ func noFinal(w Window) *fault {
 }
 
 // emitChanges refuses what makes no sense row by row.
-func (b *binder) emitChanges(sel *syntax.Select, w Window) {
+func (b *binder) emitChanges(sel *syntax.Select, src *source, w Window) {
 	refuse := func(at syntax.Span, what string) {
 		b.fail(at, faultf(codeEmit, "%s with EMIT CHANGES, which publishes single rows, not a whole result", what).
-			expect("", "write EMIT EVERY 5 SECONDS, or leave %s out", strings.Fields(what)[0]))
+			expect("", "write EMIT EVERY 5 SECONDS, or leave %s out", what))
 	}
 	if w.Kind == Sliding {
 		b.fail(sel.Emit.Span, faultf(codeEmit, "EMIT CHANGES with a sliding window, whose rows change at every moment").
@@ -217,6 +217,10 @@ func (b *binder) emitChanges(sel *syntax.Select, w Window) {
 	}
 	if sel.Distinct {
 		refuse(selectListSpan(sel), "DISTINCT")
+	}
+	if src.table != nil && isGrouped(sel) {
+		b.fail(sel.Emit.Span, faultf(codeEmit, "EMIT CHANGES of table %s grouped again", src.table.Name).
+			expect("", "write EMIT EVERY 5 SECONDS"))
 	}
 }
 

@@ -138,6 +138,9 @@ func wrongValue(name, takes, example string, v syntax.Expr) *fault {
 			return f.expect("", "did you mean '%s'?", s[0])
 		}
 	}
+	if n, ok := v.(*syntax.Number); ok && strings.HasPrefix(takes, "a length") {
+		return f.expect("", "write %s = '%s seconds'", name, n.Text)
+	}
 	return f.expect("", "write for example %s = %s", name, example)
 }
 
@@ -164,7 +167,7 @@ func (b *binder) repeatedOption(seen map[string]*syntax.Option, o *syntax.Option
 func unknownOption(of string, key *syntax.Ident, names []string) *fault {
 	f := faultf(codeOption, "%s have no option %q", of, key.Raw)
 	if to, ok := optionHabits[strings.ReplaceAll(key.Name, ".", "_")]; ok && contains(names, to) {
-		f.expect("", "did you mean %s?", to)
+		f.expect("", "did you mean %q?", to)
 	} else {
 		f.suggest(key.Name, names)
 	}

@@ -25,10 +25,8 @@ type Stream struct {
 	Checks  []Check      // CHECK constraints and NOT NULL; a row for which one is false is bad
 	Options Options
 	// TimeColumn is the index of the column that holds the row's time, -1 for the Kafka timestamp.
-	// It is a TIMESTAMP, with TimeFactor 1, or a BIGINT that counts pieces of TimeFactor
-	// microseconds since the epoch (timestamp_format = 'epoch', 'epoch_ms' or 'epoch_us').
+	// It is a TIMESTAMP; numbers in the records become one by timestamp_format = 'epoch_ms'.
 	TimeColumn int
-	TimeFactor int64
 }
 
 // RowTime is the index of rowtime in the stream's batches: the column behind the last.

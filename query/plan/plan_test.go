@@ -34,7 +34,7 @@ func TestGolden(t *testing.T) {
 			case "plan":
 				return planned(d.Input)
 			case "plan-with":
-				return planned(schema + d.Input)
+				return plannedAfter(schema, d.Input)
 			case "check":
 				return checked(schema, d.Input)
 			case "fingerprints":
@@ -81,6 +81,28 @@ func planned(text string) string {
 		out = rendered(text, diags) + "\n" + out
 	}
 	return out
+}
+
+// plannedAfter explains only what input adds.
+func plannedAfter(schema, input string) string {
+	base, _ := Bind("schema.sql", schema)
+	p, diags := Bind("test.sql", schema+input)
+	if p == nil {
+		return rendered(schema+input, diags)
+	}
+	var parts []string
+	for _, m := range p.Metrics[len(base.Metrics):] {
+		parts = append(parts, p.Explain(m.Name))
+	}
+	for _, t := range p.Tables[len(base.Tables):] {
+		if !t.Hidden {
+			parts = append(parts, p.Explain(t.Name))
+		}
+	}
+	for _, q := range p.Queries {
+		parts = append(parts, explainRead(&q.Read))
+	}
+	return strings.Join(parts, "")
 }
 
 // checked shows the diagnostics of input alone, with lines counted from its first.

@@ -103,7 +103,7 @@ func (s *scope) unknownColumn(name *syntax.Ident) *fault {
 			f.expect("", "select %s in the CREATE TABLE to read it here", name.Name)
 		}
 	case name.Name == rowTimeName:
-		f.expect("", "only the rows of a stream have a rowtime; FIRST, LAST, MIN(rowtime) and MAX(rowtime) keep it in a table")
+		f.expect("", "only rows of a stream have one; MAX(rowtime) in the CREATE TABLE keeps it")
 	default:
 		if n := strings.ToLower(name.Name); n != name.Name && s.lookup(n) != nil {
 			f.expect("", "names in double quotes keep their case: write %s", n)

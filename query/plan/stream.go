@@ -10,7 +10,7 @@ import (
 
 // createStream binds CREATE STREAM.
 func (b *binder) createStream(c *syntax.CreateStream) {
-	s := &Stream{Name: c.Name.Name, Text: c.String(), TimeColumn: -1, TimeFactor: 1}
+	s := &Stream{Name: c.Name.Name, Text: c.String(), TimeColumn: -1}
 	d := &definition{name: c.Name.Raw, stream: s}
 	ok := b.define(c.Name, d)
 	if len(c.Columns) == 0 {
@@ -57,10 +57,6 @@ func (b *binder) streamColumn(s *Stream, col *syntax.Column) {
 
 var reservedColumns = map[string]string{rowTimeName: "the row's time", windowStartName: "the start of a window", windowEndName: "the end of a window"}
 
-// timeFactors are the pieces of text with which timestamp_format makes a number a time, with the
-// microseconds in one of them.
-var timeFactors = map[string]int64{"epoch": 1_000_000, "epoch_s": 1_000_000, "epoch_ms": 1_000, "epoch_us": 1}
-
 // timeColumn finds the column that holds the row's time.
 func (b *binder) timeColumn(s *Stream, set *optionSetter) {
 	if set.timestamp == nil {
@@ -84,19 +80,14 @@ func (b *binder) timeColumn(s *Stream, set *optionSetter) {
 	col := s.Columns[i]
 	switch col.Type.Kind {
 	case row.Timestamp:
-	case row.Bigint:
-		factor, ok := timeFactors[s.Options.TimestampFormat]
-		if !ok {
-			b.fail(set.timestamp.Span, faultf(codeTime, "column %s is BIGINT, and nothing says what it counts", col.Name).
-				expect("timestamp_format = 'epoch', 'epoch_ms' or 'epoch_us' beside it", "add timestamp_format = 'epoch_ms', or declare %s TIMESTAMP", col.Name))
-			return
-		}
-		s.TimeFactor = factor
+	case row.Integer, row.Bigint:
+		b.fail(set.timestamp.Span, faultf(codeTime, "column %s is %s; expected a TIMESTAMP", col.Name, col.Type).
+			expect("", "declare %s TIMESTAMP, and say with timestamp_format = 'epoch_ms' what the numbers count", col.Name))
 	case row.Date:
 		b.fail(set.timestamp.Span, faultf(codeTime, "column %s is a DATE, which has no time of day: all rows of a day would be at midnight", col.Name).
 			expect("a TIMESTAMP column", "declare %s TIMESTAMP; a date alone is then read as midnight", col.Name))
 	default:
-		b.fail(set.timestamp.Span, faultf(codeTime, "column %s is %s; expected a TIMESTAMP (or a BIGINT with timestamp_format = 'epoch_ms')", col.Name, col.Type).
+		b.fail(set.timestamp.Span, faultf(codeTime, "column %s is %s; expected a TIMESTAMP", col.Name, col.Type).
 			expect("", "declare %s TIMESTAMP%s", col.Name, timestampColumns(s)))
 	}
 }

@@ -53,7 +53,7 @@ func (b *binder) tableClauses(c *syntax.CreateTable) {
 			expect("", "limit where it is read: SELECT * FROM %s ORDER BY ... LIMIT %s", c.Name.Raw, at.Text))
 	}
 	if q.Distinct {
-		b.fail(selectListSpan(q), faultf(codeShape, "SELECT DISTINCT in CREATE TABLE").expect("", "write GROUP BY with the same columns"))
+		b.fail(selectListSpan(q), faultf(codeShape, "SELECT DISTINCT in CREATE TABLE").expect("GROUP BY with the same columns", "leave DISTINCT out and add GROUP BY"))
 	}
 }
 
@@ -237,7 +237,9 @@ func (b *binder) fold(t *Table, sel *syntax.Select, src *source) *selection {
 	sc.window = src.window.Kind != NoWindow
 	if !isGrouped(sel) {
 		b.selection(sel, sc) // for the other mistakes
-		b.fail(selectListSpan(sel), notGrouped(src.stream))
+		if t.Hidden || !sel.Distinct {
+			b.fail(selectListSpan(sel), notGrouped(sel, sc))
+		}
 		return nil
 	}
 	s, ok := b.selection(sel, sc)
@@ -257,12 +259,16 @@ func selectListSpan(sel *syntax.Select) syntax.Span {
 	return sel.Span
 }
 
-func notGrouped(s *Stream) *fault {
-	f := faultf(codeShape, "the rows of stream %s as they are", s.Name).expect("GROUP BY or an aggregate", "")
-	if len(s.Columns) > 0 {
-		f.hint = "write for example SELECT " + s.Columns[0].Name + ", COUNT(*) ... GROUP BY " + s.Columns[0].Name
+// notGrouped shows a grouping by the first column that is selected.
+func notGrouped(sel *syntax.Select, sc *scope) *fault {
+	f := faultf(codeShape, "the rows of %s as they are", sc.what).expect("GROUP BY or an aggregate", "")
+	for _, item := range sel.Items {
+		if ref, ok := item.Expr.(*syntax.ColumnRef); ok {
+			f.hint = "write for example SELECT " + ref.String() + ", COUNT(*) ... GROUP BY " + ref.String()
+			return f
+		}
 	}
-	return f
+	return f.expect("", "write for example SELECT COUNT(*)").note("columns: %s", strings.Join(sc.visible(), ", "))
 }
 
 // sameNames refuses two columns of one name where the user chose both.

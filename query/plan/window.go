@@ -144,11 +144,23 @@ func nearestThatWork(w Window, every []time.Duration) string {
 			text = fmt.Sprintf("SIZE %s works with these steps", lengthText(s))
 		}
 	}
-	least := int64((w.Size + maxPanes*finest - 1) / (maxPanes * finest)) // milliseconds
-	for n := int64(w.Size / finest); least <= n; least++ {
-		if n%least == 0 {
-			return text + fmt.Sprintf("; steps of %s work with this size", lengthText(time.Duration(least)*finest))
-		}
+	if n := nearestStep(w.Size, s); n > 0 {
+		text += fmt.Sprintf("; steps of %s work with this size", lengthText(n))
 	}
 	return text
+}
+
+// nearestStep is the shortest length that cuts size into at most maxPanes: a multiple of the steps
+// that were asked for if there is a short one, any other, or 0.
+func nearestStep(size, asked time.Duration) time.Duration {
+	least := (size + maxPanes - 1) / maxPanes
+	for _, unit := range []time.Duration{asked, finest} {
+		first := (least + unit - 1) / unit * unit
+		for n := first; n < 4*first && n < size; n += unit {
+			if size%n == 0 {
+				return n
+			}
+		}
+	}
+	return 0
 }
