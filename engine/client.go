@@ -1,0 +1,132 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"time"
+
+	"github.com/IBM/sarama"
+	"github.com/lovoo/goka"
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// cluster is the engine's own connection to Kafka, for everything but consuming: topics,
+// offsets, plain records. Goroutines may share it.
+type cluster struct {
+	brokers []string
+	client  *kgo.Client
+	admin   *kadm.Client
+	log     *slog.Logger
+}
+
+// clientOptions are the options that all our kgo clients have in common.
+func clientOptions(brokers []string, id string, log *slog.Logger) []kgo.Opt {
+	return []kgo.Opt{
+		kgo.SeedBrokers(brokers...),
+		kgo.ClientID(id),
+		kgo.WithLogger(clientLogger{log.With("lib", "kgo")}),
+		kgo.MetadataMinAge(100 * time.Millisecond),
+		kgo.RecordPartitioner(kgo.ManualPartitioner()),
+		kgo.ProducerBatchMaxBytes(maxBatchBytes),
+		kgo.ProducerBatchCompression(kgo.Lz4Compression(), kgo.NoCompression()),
+	}
+}
+
+// maxBatchBytes is Kafka's default for message.max.bytes, so that our records fit a broker
+// nobody has configured.
+const maxBatchBytes = 1_000_000
+
+func openCluster(ctx context.Context, brokers []string, id string, log *slog.Logger) (*cluster, error) {
+	client, err := kgo.NewClient(clientOptions(brokers, id, log)...)
+	if err != nil {
+		return nil, fmt.Errorf("kafka client: %w", err)
+	}
+	if err := client.Ping(ctx); err != nil {
+		client.Close()
+		return nil, fmt.Errorf("cannot reach Kafka at %v: %w", brokers, err)
+	}
+	return &cluster{brokers: brokers, client: client, admin: kadm.NewClient(client), log: log}, nil
+}
+
+func (c *cluster) close() { c.client.Close() }
+
+// write produces plain records, outside any transaction, and waits for all of them.
+func (c *cluster) write(ctx context.Context, recs ...*kgo.Record) error {
+	return c.client.ProduceSync(ctx, recs...).FirstErr()
+}
+
+// clientSettings are the few settings in which our sarama clients differ.
+type clientSettings struct {
+	instance string        // group.instance.id; empty: no static membership
+	session  time.Duration // session.timeout.ms
+	buffer   int           // records buffered per partition
+	fetch    int32         // bytes asked for per partition and fetch
+	clientID string
+}
+
+// saramaConfig returns a new config; Goka's builders change the one they are given, so every
+// client gets its own.
+func saramaConfig(s clientSettings) *sarama.Config {
+	c := sarama.NewConfig()
+	c.Version = sarama.V2_8_0_0 // the oldest that has all we need: stable offsets, static members
+	c.ClientID = "penstock"
+	if s.clientID != "" {
+		c.ClientID = s.clientID
+	}
+	c.ApiVersionsRequest = true
+	c.Metadata.AllowAutoTopicCreation = false
+	c.Metadata.RefreshFrequency = 30 * time.Second // how soon new partitions of a topic are seen
+	c.Net.DialTimeout = 10 * time.Second
+	c.Consumer.Return.Errors = true
+	c.Consumer.IsolationLevel = sarama.ReadCommitted
+	c.Consumer.MaxProcessingTime = 250 * time.Millisecond
+	c.Consumer.MaxWaitTime = 100 * time.Millisecond
+	c.Consumer.Offsets.Initial = sarama.OffsetOldest
+	c.Consumer.Offsets.AutoCommit.Enable = false
+	c.Consumer.Group.ResetInvalidOffsets = false
+	c.Consumer.Group.Rebalance.Strategy = goka.CopartitioningStrategy
+	c.Consumer.Group.Rebalance.Retry.Backoff = 200 * time.Millisecond
+	c.Consumer.Group.InstanceId = s.instance
+	if s.session > 0 {
+		c.Consumer.Group.Session.Timeout = s.session
+		c.Consumer.Group.Heartbeat.Interval = s.session / 10
+	}
+	if s.fetch > 0 {
+		c.Consumer.Fetch.Default = s.fetch
+	}
+	if s.buffer > 0 {
+		c.ChannelBufferSize = s.buffer
+	}
+	return c
+}
+
+// transient tells whether an error of a client is of the kind that goes away by itself: a broker
+// that restarts, a coordinator that moves, a connection that broke.
+func transient(err error) bool {
+	var ke *kerr.Error
+	if errors.As(err, &ke) {
+		return ke.Retriable
+	}
+	var se sarama.KError
+	if errors.As(err, &se) {
+		return kerr.IsRetriable(kerr.ErrorForCode(int16(se)))
+	}
+	var ne net.Error
+	var oe *net.OpError
+	switch {
+	case errors.As(err, &ne), errors.As(err, &oe):
+		return true
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed):
+		return true
+	case errors.Is(err, sarama.ErrOutOfBrokers), errors.Is(err, sarama.ErrBrokerNotAvailable),
+		errors.Is(err, sarama.ErrNotConnected), errors.Is(err, sarama.ErrClosedClient):
+		return true
+	}
+	return errors.Is(err, kgo.ErrRecordTimeout) || errors.Is(err, context.DeadlineExceeded)
+}

@@ -1,0 +1,34 @@
+// Package engine runs a plan over Kafka: it is the shell around the deterministic core of
+// engine/core, and the only package that talks to Goka, sarama and franz-go.
+//
+// A plan becomes one route group per stream and one fold group, all of them Goka processors:
+//
+//	<app>-route-<stream>   input: the stream's topic           writes: <app>-frames, decisions, rejects
+//	<app>-fold             input: <app>-frames, <app>-fold-loop  writes: <app>-fold-table, the loop, metrics
+//
+// What Goka is used for: group membership, co-partitioning, recovery of the group table, the
+// loop, and starting and stopping all of this in the right order. What it is not used for: its
+// SetValue, Emit and offset commits, which lose and double (Goka does not wait for the changelog,
+// and a mark on message N+1 commits N). Instead every stage reads, computes and writes in one
+// Kafka transaction per flush. The pieces, one file each:
+//
+//	group.go      the consumer group between Goka and sarama: swallows marks, sees every session first
+//	runs.go       many source records as one Goka message
+//	producer.go   one transaction: records, then the offsets they were made from, fenced by generation
+//	flusher.go    when a flush is taken, and that only one is in flight
+//	stage.go      one Goka processor from start to end, rebuilt after any error
+//	route.go      the stage that turns rows into frames
+//	fold.go       the stage that turns frames into tables and results
+//	recovery.go   Goka's view of our store, and how its recovery is kept from hanging
+//	takeover.go   ending what a process left open when it died
+//	clocks.go     time goes on in source partitions that say nothing; none runs too far ahead
+//	idle.go       whether a source partition has nothing more to say
+//	offsets.go    committed and end offsets, cutting topics behind them
+//	topics.go     the topics of an application: made, or checked and described
+//	engine.go     the stages of a plan together, from start to end
+//	logging.go    everybody's log lines, into slog
+//
+// The rule behind all of it is crash only: after any error in a flush the stage forgets what it
+// has in memory, closes its clients, and begins again from what is committed. Nothing is aborted
+// and retried in place, because the state in memory already holds what the transaction did not.
+package engine

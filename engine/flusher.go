@@ -1,0 +1,142 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+)
+
+// flusher decides when a stage's flush is taken: an interval after the last one was, or earlier
+// when much has gathered. One goroutine takes, commits and applies, so one transaction is in
+// flight at a time, and the next flush grows meanwhile: load makes flushes larger by itself.
+//
+// A flush that takes long to commit risks its transaction's timeout, so how much may gather
+// follows the measured rate: what commits in a fifth of the timeout. Beyond twice that, input
+// waits in grown.
+type flusher struct {
+	clock    Clock
+	interval time.Duration
+	once     func(context.Context) error // takes one flush and sees it through
+	pending  func() int                  // bytes that wait to be taken
+	limit    *flushLimit
+	wake     chan struct{}
+
+	mu   sync.Mutex
+	room *sync.Cond // signalled when a flush was taken, or the flusher stops
+	over bool
+}
+
+func newFlusher(o Options, limit *flushLimit, pending func() int, once func(context.Context) error) *flusher {
+	f := &flusher{
+		clock: o.Clock, interval: o.FlushInterval, limit: limit, pending: pending, once: once,
+		wake: make(chan struct{}, 1),
+	}
+	f.room = sync.NewCond(&f.mu)
+	return f
+}
+
+// run flushes until stop is closed, or ends with the first error.
+func (f *flusher) run(ctx context.Context, stop <-chan struct{}) error {
+	defer f.release()
+	wait := f.interval
+	for {
+		select {
+		case <-stop:
+			return nil
+		case <-ctx.Done():
+			return nil
+		case <-f.wake:
+		case <-f.clock.After(wait):
+		}
+		began := f.clock.Now()
+		if err := f.once(ctx); err != nil {
+			return err
+		}
+		wait = max(0, f.interval-f.clock.Now().Sub(began))
+	}
+}
+
+// taken tells those who wait in grown that there is room.
+func (f *flusher) taken() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.room.Broadcast()
+}
+
+// release lets everybody pass from now on: nothing more will be taken.
+func (f *flusher) release() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.over = true
+	f.room.Broadcast()
+}
+
+// now asks for a flush without waiting for the interval.
+func (f *flusher) now() {
+	select {
+	case f.wake <- struct{}{}:
+	default:
+	}
+}
+
+// grown is called by the input after it added something. It waits when far more has gathered
+// than one transaction should hold.
+func (f *flusher) grown() {
+	limit := f.limit.get()
+	if f.pending() < limit {
+		return
+	}
+	f.now()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for !f.over && f.pending() >= 2*limit {
+		f.room.Wait()
+	}
+}
+
+// flushLimit is how many bytes a flush may hold. It outlives the stage's lives, because a
+// transaction that timed out ends one of them.
+type flushLimit struct {
+	most    int
+	timeout time.Duration
+
+	mu  sync.Mutex
+	now int
+}
+
+// leastFlush is what any broker commits in time.
+const leastFlush = 256 << 10
+
+func newFlushLimit(most int, timeout time.Duration) *flushLimit {
+	return &flushLimit{most: most, timeout: timeout, now: most}
+}
+
+func (l *flushLimit) get() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.now
+}
+
+// committed learns from a transaction. Small ones tell nothing about the rate: their time is
+// that of the round trips.
+func (l *flushLimit) committed(bytes int, took time.Duration) {
+	if bytes < leastFlush || took <= 0 {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	fifth := float64(bytes) / took.Seconds() * (l.timeout / 5).Seconds()
+	// Half way each time, so that one slow transaction does not decide.
+	l.now = min(l.most, max(leastFlush, (l.now+int(min(fifth, float64(l.most))))/2))
+}
+
+// failed learns from a transaction that did not end in time.
+func (l *flushLimit) failed(err error) {
+	if !errors.Is(err, context.DeadlineExceeded) {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.now = max(leastFlush, l.now/2)
+}

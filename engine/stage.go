@@ -1,0 +1,320 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/IBM/sarama"
+	"github.com/lovoo/goka"
+	gokastorage "github.com/lovoo/goka/storage"
+)
+
+// logic is what a stage does with what it reads. A new one is made for every life of the stage,
+// so it begins without memory. Callbacks of Goka call into it from one goroutine per partition;
+// take may run beside them; the rest never runs beside anything.
+type logic interface {
+	// graph is the stage as Goka sees it: inputs and callbacks.
+	graph() *goka.GroupGraph
+	// table builds the stores of the group table's partitions; nil when the group has none.
+	table() gokastorage.Builder
+	// assign prepares for the partitions of a session, before Goka recovers its table.
+	assign(context.Context, *session) error
+	// begin is called when Goka has recovered, before the first message.
+	begin(context.Context, *session) error
+	// take ends the flush that was gathered and begins the next. It returns nil when there is
+	// nothing to commit.
+	take() (*work, error)
+	// pending is about how many bytes would be taken.
+	pending() int
+	// revoke is called when the session is over: input that still comes is to be ignored. The
+	// last take follows.
+	revoke()
+	// release is called when nothing is taken any more: the session's partitions are not ours.
+	release()
+}
+
+// work is what one flush commits, and what follows from its being committed.
+type work struct {
+	flushRecords
+	bytes int
+	// applied is called once the transaction is committed, and before the next take.
+	applied func() error
+}
+
+// stage is one Goka processor of the engine, kept alive. A life of it ends with any error: the
+// clients are closed, what was in memory is dropped, and the next life begins from what is
+// committed.
+type stage struct {
+	group   string
+	opts    Options
+	cluster *cluster
+	topics  *topicIDs
+	log     *slog.Logger
+	limit   *flushLimit
+	packed  bool // runs instead of messages
+	buffer  int  // messages that sarama holds per partition
+	// newLogic makes the logic of a life.
+	newLogic func(*life) logic
+	// onCommit is told of every transaction, if not nil.
+	onCommit func(flushRecords, flushTimes)
+
+	mu    sync.Mutex
+	state string
+	lives int
+	last  error // what ended the last life
+}
+
+// life is one life of a stage.
+type life struct {
+	*stage
+	producer *producer
+	logic    logic
+	runs     *runs
+	flusher  *flusher
+	ctx      context.Context // of the life; what its sessions do is bounded by it
+	cancel   context.CancelFunc
+
+	mu      sync.Mutex
+	group   *group
+	err     error // the first error that was ours
+	session *session
+	stop    chan struct{} // ends the session's flusher
+	stopped chan struct{} // the session's flusher has ended
+}
+
+// supervise keeps the stage alive until ctx is done or an error says that another life would end
+// the same way.
+func (s *stage) supervise(ctx context.Context) error {
+	var b backoff
+	for {
+		began := time.Now()
+		err := s.live(ctx)
+		if ctx.Err() != nil {
+			s.setState("stopped", nil)
+			return nil
+		}
+		s.setState("restarting", err)
+		if final(err) {
+			return err
+		}
+		if time.Since(began) > time.Minute {
+			b.reset()
+		}
+		s.log.Warn("stage begins again", "err", err)
+		if b.wait(ctx) != nil {
+			return nil
+		}
+	}
+}
+
+func (s *stage) setState(state string, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.state = state
+	if err != nil {
+		s.last = err
+	}
+	if state == "starting" {
+		s.lives++
+	}
+}
+
+// live runs the stage once. It returns when ctx is done or with the error that ended it.
+func (s *stage) live(ctx context.Context) error {
+	s.setState("starting", nil)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	p, err := openProducer(ctx, s.opts, s.group, s.topics, s.log)
+	if err != nil {
+		return err
+	}
+	defer p.close()
+	l := &life{stage: s, producer: p, ctx: ctx, cancel: cancel}
+	if s.packed {
+		l.runs = newRuns()
+	}
+	l.logic = s.newLogic(l)
+	l.flusher = newFlusher(s.opts, s.limit, l.logic.pending, l.flush)
+	proc, err := goka.NewProcessor(s.opts.Brokers, l.logic.graph(), l.options()...)
+	if err != nil {
+		return fmt.Errorf("processor %s: %w", s.group, err)
+	}
+	err = proc.Run(ctx)
+	if own := l.failure(); own != nil {
+		return own
+	}
+	if err == nil && ctx.Err() == nil {
+		err = errors.New("the processor ended by itself")
+	}
+	return err
+}
+
+// options are Goka's options: its own clients are replaced wherever we bring a better one.
+func (l *life) options() []goka.ProcessorOption {
+	settings := clientSettings{
+		instance: l.opts.InstanceID, session: l.opts.SessionTimeout,
+		buffer: l.buffer, clientID: "penstock-" + l.stage.group,
+	}
+	hooks := groupHooks{setup: l.setUp, ready: l.ready, cleanup: l.cleanUp, unstable: l.takeOver}
+	options := []goka.ProcessorOption{
+		goka.WithLogger(lineLogger{l.log.With("lib", "goka")}),
+		goka.WithClientID("penstock-" + l.stage.group),
+		goka.WithConsumerGroupBuilder(groupBuilder(settings, l.runs, hooks, l.log, l.setGroup)),
+		goka.WithProducerBuilder(func([]string, string, func() hash.Hash32) (goka.Producer, error) { return noProducer{}, nil }),
+		goka.WithTopicManagerBuilder(func([]string) (goka.TopicManager, error) { return topicManager{l.cluster}, nil }),
+		goka.WithPartitionChannelSize(1),
+		goka.WithNilHandling(goka.NilDecode),
+		// Recovery is only held together with transactions inside Setup; hot standby and
+		// recovering ahead happen outside it.
+	}
+	table := l.logic.table()
+	if table == nil {
+		return append(options, goka.WithConsumerSaramaBuilder(func([]string, string) (sarama.Consumer, error) { return noConsumer{}, nil }),
+			goka.WithStorageBuilder(func(string, int32) (gokastorage.Storage, error) {
+				return nil, errors.New("this group has no table")
+			}))
+	}
+	return append(options, goka.WithStorageBuilder(table),
+		goka.WithConsumerSaramaBuilder(goka.SaramaConsumerBuilderWithConfig(saramaConfig(clientSettings{fetch: 4 << 20}))))
+}
+
+func (l *life) setGroup(g *group) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.group = g
+	if l.err != nil {
+		g.fail(l.err)
+	}
+}
+
+// currentGroup returns the consumer group of this life, nil before Goka has asked for it.
+func (l *life) currentGroup() *group {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.group
+}
+
+// fail ends the life with an error. The first one counts. It may be called from any goroutine
+// and does not wait.
+func (l *life) fail(err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.err == nil {
+		l.err = err
+	}
+	if l.group != nil {
+		l.group.fail(err)
+	}
+}
+
+func (l *life) failure() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.err
+}
+
+// refuse ends the life from within a callback of Goka's, which it leaves by panicking: Goka's
+// way to say that a message cannot be processed. It is the only place where we do that.
+func (l *life) refuse(ctx goka.Context, err error) {
+	l.fail(err)
+	ctx.Fail(err)
+}
+
+func (l *life) takeOver(ctx context.Context) error {
+	return l.cluster.takeOver(ctx, names{l.opts.App}, l.stage.group)
+}
+
+// setUp is the group's setup hook.
+func (l *life) setUp(s *session) error {
+	l.setState("recovering", nil)
+	s.Instance = l.opts.InstanceID
+	l.mu.Lock()
+	l.session, l.stop, l.stopped = s, nil, nil
+	l.mu.Unlock()
+	if err := l.takeOver(s.ctx); err != nil {
+		// Not needed for being exact, only for being quick.
+		l.log.Warn("takeover", "err", err)
+	}
+	return l.logic.assign(s.ctx, s)
+}
+
+// ready is the group's ready hook: it begins to flush.
+func (l *life) ready(s *session) error {
+	if err := l.logic.begin(s.ctx, s); err != nil {
+		return err
+	}
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	l.mu.Lock()
+	l.stop, l.stopped = stop, stopped
+	l.mu.Unlock()
+	l.flusher = newFlusher(l.opts, l.limit, l.logic.pending, l.flush)
+	f := l.flusher
+	go func() {
+		defer close(stopped)
+		// Not the session's context: a flush in flight is to be finished when the session ends.
+		if err := f.run(context.WithoutCancel(l.ctx), stop); err != nil {
+			l.fail(err)
+		}
+	}()
+	l.setState("running", nil)
+	l.log.Info("partitions assigned", "generation", s.Generation, "claims", s.Claims)
+	return nil
+}
+
+// lastFlush bounds what Cleanup may take: others wait for it in a rebalance, and somebody who
+// pressed Ctrl-C does too.
+const lastFlush = 4 * time.Second
+
+// cleanUp is the group's cleanup hook: the flush in flight is finished and a last one made under
+// the generation that is ending, so that nobody has to do this work again.
+func (l *life) cleanUp(*session) {
+	l.logic.revoke()
+	l.mu.Lock()
+	stop, stopped := l.stop, l.stopped
+	l.stop = nil
+	l.mu.Unlock()
+	defer l.logic.release()
+	if stop == nil {
+		return
+	}
+	close(stop)
+	<-stopped
+	if l.failure() != nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(l.ctx), lastFlush)
+	defer cancel()
+	if err := l.flush(ctx); err != nil {
+		l.fail(fmt.Errorf("last flush of the session: %w", err))
+	}
+}
+
+// flush takes what was gathered and commits it. After an error the life is over.
+func (l *life) flush(ctx context.Context) error {
+	w, err := l.logic.take()
+	l.flusher.taken()
+	if err != nil || w == nil {
+		return err
+	}
+	l.mu.Lock()
+	m := l.session.member
+	l.mu.Unlock()
+	times, err := l.producer.commit(ctx, m, w.flushRecords)
+	if err != nil {
+		l.limit.failed(err)
+		return err
+	}
+	l.limit.committed(w.bytes, times.Total())
+	if l.onCommit != nil {
+		l.onCommit(w.flushRecords, times)
+	}
+	if w.applied != nil {
+		return w.applied()
+	}
+	return nil
+}
