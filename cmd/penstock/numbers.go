@@ -30,7 +30,7 @@ func short(n float64) string {
 	unit := " k"
 	n /= 1000
 	for _, next := range []string{" M", " G", " T"} {
-		if n < 1000 {
+		if n < 999.5 {
 			break
 		}
 		n, unit = n/1000, next
