@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -34,7 +35,7 @@ type Options struct {
 	// quick compiler, which starts fastest. For measurements give more.
 	Java []string
 
-	// StartTimeout bounds how long a node may take to start. Default 2 min:
+	// StartTimeout bounds how long a node may take to start. Default 3 min:
 	// it is 2 s on an idle machine and half a minute on a busy one.
 	StartTimeout time.Duration
 }
@@ -86,7 +87,7 @@ func (o Options) withDefaults() Options {
 		o.Java = []string{heap, "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"}
 	}
 	if o.StartTimeout == 0 {
-		o.StartTimeout = 2 * time.Minute
+		o.StartTimeout = 3 * time.Minute
 	}
 	return o
 }
@@ -177,13 +178,13 @@ func (c *Cluster) eachNode(do func(*node) error) error {
 // error.
 func (c *Cluster) WaitReady(ctx context.Context) error {
 	cl, err := kgo.NewClient(kgo.SeedBrokers(c.Addrs()...), kgo.DialTimeout(2*time.Second),
-		kgo.RetryTimeout(2*time.Second), kgo.MetadataMinAge(50*time.Millisecond))
+		kgo.RetryTimeout(2*time.Second))
 	if err != nil {
 		return fmt.Errorf("make a client: %w", err)
 	}
 	defer cl.Close()
 	adm := kadm.NewClient(cl)
-	tick := time.NewTicker(50 * time.Millisecond)
+	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
 	for {
 		err := c.ready(ctx, adm)
@@ -197,7 +198,7 @@ func (c *Cluster) WaitReady(ctx context.Context) error {
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("kafka is not ready: %w (%w)\n%s", ctx.Err(), err, c.nodes[0].tail())
+			return fmt.Errorf("kafka is not ready: %w (%w)\n%s", ctx.Err(), err, c.tails())
 		case <-tick.C:
 		}
 	}
@@ -206,18 +207,21 @@ func (c *Cluster) WaitReady(ctx context.Context) error {
 func (c *Cluster) ready(ctx context.Context, adm *kadm.Client) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	meta, err := adm.BrokerMetadata(ctx)
-	if err != nil {
-		return fmt.Errorf("ask for brokers: %w", err)
-	}
-	running := 0
+	// Each node is asked: the others go on naming one that was killed until
+	// its session is over.
 	for _, n := range c.nodes {
-		if n.running() {
-			running++
+		if !n.running() {
+			continue
 		}
-	}
-	if len(meta.Brokers) < running {
-		return fmt.Errorf("%d of %d brokers are there", len(meta.Brokers), running)
+		known, err := n.brokers(ctx)
+		if err != nil {
+			return fmt.Errorf("ask node %d: %w", n.id, err)
+		}
+		for _, other := range c.nodes {
+			if other.running() && !slices.Contains(known, int32(other.id)) {
+				return fmt.Errorf("node %d does not know node %d yet", n.id, other.id)
+			}
+		}
 	}
 	// Asking makes the internal topics, which takes a second that would
 	// otherwise be the first test's.
@@ -228,6 +232,14 @@ func (c *Cluster) ready(ctx context.Context, adm *kadm.Client) error {
 		return fmt.Errorf("find a transaction's coordinator: %w", err)
 	}
 	return nil
+}
+
+func (c *Cluster) tails() string {
+	var all string
+	for _, n := range c.nodes {
+		all += fmt.Sprintf("node %d:\n%s\n", n.id, n.tail())
+	}
+	return all
 }
 
 // Addrs are the addresses of all nodes, host:port, running or not.

@@ -13,6 +13,10 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 // node is one java process that comes and goes, with a directory that stays.
@@ -237,6 +241,27 @@ func (n *node) ended() error {
 	default:
 		return nil
 	}
+}
+
+// brokers asks this node, and no other, which brokers there are. A request of our
+// own, since the client's answers come from its cache.
+func (n *node) brokers(ctx context.Context) ([]int32, error) {
+	cl, err := kgo.NewClient(kgo.SeedBrokers(n.addr()), kgo.DialTimeout(2*time.Second), kgo.RequestRetries(0))
+	if err != nil {
+		return nil, fmt.Errorf("make a client: %w", err)
+	}
+	defer cl.Close()
+	req := kmsg.NewPtrMetadataRequest()
+	req.Topics = []kmsg.MetadataRequestTopic{} // none, where nil would be all
+	resp, err := req.RequestWith(ctx, cl.SeedBrokers()[0])
+	if err != nil {
+		return nil, err
+	}
+	var ids []int32
+	for _, b := range resp.Brokers {
+		ids = append(ids, b.NodeID)
+	}
+	return ids, nil
 }
 
 // tail is the end of the node's log.
