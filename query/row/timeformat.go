@@ -11,6 +11,7 @@ import (
 type TimeFormat struct {
 	pattern string
 	fields  []timeField // nil with epoch == 0: ISO 8601
+	layout  *timeLayout // of the fields, when all stand at fixed places
 	epoch   int64       // 'epoch...': how many of its units are a second
 	loc     *time.Location
 	offset  int64 // of loc, when it is fixed
@@ -117,6 +118,7 @@ func (f *TimeFormat) compile() error {
 	case has['h'] != has['a'] || has['h'] && has['H']:
 		return fmt.Errorf("timestamp format %s mixes the hours of 12 and 24, expected HH, or hh with a", Quote(p))
 	}
+	f.layout = layoutOf(f.fields)
 	return nil
 }
 
@@ -160,6 +162,11 @@ func (f *TimeFormat) ParseText(s string) (us int64, ok bool) {
 		us, zoned, ok := parseISO(s)
 		if !ok || zoned || f.fixed && f.offset == 0 {
 			return us, ok
+		}
+		return f.toUTC(us)
+	case f.layout != nil:
+		if us, ok = f.layout.parse(s); !ok {
+			return 0, false
 		}
 		return f.toUTC(us)
 	}

@@ -101,11 +101,12 @@ func validDate(y, m, d int) bool {
 	return m != 2 || d < 29 || y%4 == 0 && (y%100 != 0 || y%400 == 0)
 }
 
-// two reads two digits at s[i:]; anything else gives a number above 99.
+// two reads two digits at s[i:]; anything else gives a number that is too large for a year, also
+// when only half of one is read.
 func two(s string, i int) int {
 	hi, lo := s[i]-'0', s[i+1]-'0'
 	if hi > 9 || lo > 9 {
-		return 1000
+		return 1 << 20
 	}
 	return int(hi)*10 + int(lo)
 }

@@ -154,3 +154,29 @@ func BenchmarkParseTimestamp(b *testing.B) {
 		})
 	}
 }
+
+// A layout is a faster way to read the same texts.
+func TestLayoutReadsAsPattern(t *testing.T) {
+	patterns := []string{"yyyy-MM-dd HH:mm:ss", "dd/MM/yy HH:mm", "yyyyMMddHHmmssSSS", "ss.SSSSSSSS mm HH, dd 'of' MM yyyy"}
+	rapid.Check(t, func(r *rapid.T) {
+		fast, err := CompileTimeFormat(rapid.SampledFrom(patterns).Draw(r, "pattern"), "")
+		if err != nil || fast.layout == nil {
+			r.Fatalf("no layout: %v", err)
+		}
+		slow := *fast
+		slow.layout = nil
+		// A text of the pattern, mostly with digits that make a time.
+		s := []byte(fast.pattern)
+		for i, c := range s {
+			if maxWidth[c] > 0 {
+				s[i] = "0000111122359x"[rapid.IntRange(0, 13).Draw(r, "digit")]
+			}
+		}
+		s = s[:len(s)-rapid.SampledFrom([]int{0, 0, 0, 0, 1}).Draw(r, "cut")]
+		a, aok := fast.ParseText(string(s))
+		b, bok := slow.ParseText(string(s))
+		if aok != bok || a != b {
+			r.Fatalf("%s: %d %v, and %d %v", s, a, aok, b, bok)
+		}
+	})
+}
