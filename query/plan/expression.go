@@ -77,7 +77,7 @@ func (x *exprBinder) column(e *syntax.ColumnRef) expr.Node {
 	}
 	n := x.scope.lookup(e.Name.Name)
 	if n == nil {
-		x.b.fail(e.Name.Span, x.aliasHint(e, x.scope.unknownColumn(e.Name)))
+		x.b.fail(e.Name.Span, x.aliasHint(e, x.scope.unknownColumn(e.Name, x.aliases())))
 		return nil
 	}
 	i, _ := expr.AsColumn(n)
@@ -94,6 +94,17 @@ func (x *exprBinder) column(e *syntax.ColumnRef) expr.Node {
 		x.refs = append(x.refs, columnUse{i, e})
 	}
 	return n
+}
+
+// aliases are the names of output columns, where the clause can use them.
+func (x *exprBinder) aliases() []string {
+	var names []string
+	for _, item := range x.outputs {
+		if item.Alias != nil && (x.clause == "GROUP BY" || x.clause == "ORDER BY") {
+			names = append(names, item.Alias.Name)
+		}
+	}
+	return names
 }
 
 // aliasHint says so when an unknown column is the name of an output column, which is known

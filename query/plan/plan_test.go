@@ -13,7 +13,7 @@ import (
 	"penstock/query/syntax"
 )
 
-// TestGolden runs the files of testdata. Commands:
+// TestGolden runs the files of testdata/golden. Commands:
 //
 //	plan            binds the input; EXPLAIN of everything, or the diagnostics
 //	check           binds the input after the statements of the last "schema"; the diagnostics
@@ -23,7 +23,7 @@ import (
 //	explain, show, describe name=...   of the schema
 //	fingerprints    of the tables of the input
 func TestGolden(t *testing.T) {
-	datadriven.Walk(t, "testdata", func(t *testing.T, path string) {
+	datadriven.Walk(t, "testdata/golden", func(t *testing.T, path string) {
 		schema := ""
 		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
 			switch d.Cmd {

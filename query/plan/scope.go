@@ -93,7 +93,8 @@ func (s *scope) visible() []string {
 }
 
 // unknownColumn words a name that lookup does not find.
-func (s *scope) unknownColumn(name *syntax.Ident) *fault {
+// Others are names that could stand at the place as well.
+func (s *scope) unknownColumn(name *syntax.Ident, others []string) *fault {
 	f := faultf(codeColumn, "no column %q in %s", name.Raw, s.what)
 	switch {
 	case name.Name == windowStartName || name.Name == windowEndName:
@@ -108,7 +109,7 @@ func (s *scope) unknownColumn(name *syntax.Ident) *fault {
 		if n := strings.ToLower(name.Name); n != name.Name && s.lookup(n) != nil {
 			f.expect("", "names in double quotes keep their case: write %s", n)
 		} else {
-			f.suggest(name.Name, s.visible())
+			f.suggest(name.Name, append(others, s.visible()...))
 		}
 	}
 	return f.note("columns: %s", strings.Join(s.visible(), ", "))

@@ -204,7 +204,7 @@ func (b *binder) windowColumn(c *syntax.WindowCall, s *Stream) bool {
 	i := columnNamed(s.Columns, name)
 	if i < 0 {
 		sc := streamScope(s, nil)
-		b.fail(c.Column.Span, sc.unknownColumn(c.Column))
+		b.fail(c.Column.Span, sc.unknownColumn(c.Column, nil))
 		return false
 	}
 	f := faultf(codeTime, "%s over column %s, which is not the time of stream %s", windowCallName(c), name, s.Name)

@@ -1,7 +1,8 @@
 package plan
 
 import (
-	"fmt"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -124,30 +125,35 @@ func checkPanes(w Window, every []time.Duration) *fault {
 // nearestThatWork words the closest change that passes checkPanes: another size with the same
 // steps, or other steps with the same size.
 func nearestThatWork(w Window, every []time.Duration) string {
-	var s time.Duration // the steps without the size
-	for _, d := range append([]time.Duration{w.Advance}, every...) {
-		if d != w.Size {
-			s = gcd(s, d)
-		}
+	var parts []string
+	if sizes := nearestSizes(w, every); len(sizes) > 0 {
+		parts = append(parts, "SIZE "+orList(lengthTexts(sizes))+" works with these steps")
+	}
+	if n := nearestStep(w.Size, step(w, every)); n > 0 {
+		parts = append(parts, "steps of "+lengthText(n)+" work with this size")
+	}
+	return strings.Join(parts, "; ")
+}
+
+// nearestSizes are the multiples of the steps around the size, or the longest size with as many
+// panes as there can be.
+func nearestSizes(w Window, every []time.Duration) []time.Duration {
+	var s time.Duration // what the steps have in common, the size apart
+	if w.Kind == Hopping {
+		s = w.Advance
+	}
+	for _, e := range every {
+		s = gcd(s, e)
 	}
 	if s == 0 {
-		s = w.Size
+		return nil
 	}
-	var text string
-	if longest := s * maxPanes; w.Size > longest {
-		text = fmt.Sprintf("SIZE %s works with these steps", lengthText(longest))
-	} else {
-		low := w.Size / s * s
-		if low > 0 {
-			text = fmt.Sprintf("SIZE %s or %s works with these steps", lengthText(low), lengthText(low+s))
-		} else {
-			text = fmt.Sprintf("SIZE %s works with these steps", lengthText(s))
-		}
+	low := w.Size / s * s
+	sizes := []time.Duration{low, low + s}
+	if longest := s * maxPanes; low+s > longest {
+		sizes = []time.Duration{longest}
 	}
-	if n := nearestStep(w.Size, s); n > 0 {
-		text += fmt.Sprintf("; steps of %s work with this size", lengthText(n))
-	}
-	return text
+	return slices.DeleteFunc(sizes, func(d time.Duration) bool { return d == 0 || d < w.Advance && w.Kind == Hopping })
 }
 
 // nearestStep is the shortest length that cuts size into at most maxPanes: a multiple of the steps

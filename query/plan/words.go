@@ -32,13 +32,15 @@ func lengthText(d time.Duration) string {
 	return d.String()
 }
 
-func lengthList(list []time.Duration) string {
+func lengthTexts(list []time.Duration) []string {
 	texts := make([]string, len(list))
 	for i, d := range list {
 		texts[i] = lengthText(d)
 	}
-	return andList(texts)
+	return texts
 }
+
+func lengthList(list []time.Duration) string { return andList(lengthTexts(list)) }
 
 // thousands groups digits, 10000 as "10,000".
 func thousands(n int64) string {
