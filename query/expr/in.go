@@ -32,13 +32,23 @@ func In(x Node, list []Node, not bool) (Node, error) {
 func newIn(x Node, list []Node, not bool) Node {
 	n := &in{x: x, list: list, not: not, set: newConstSet(x.Type())}
 	for _, m := range list {
-		if v, ok := ConstValue(m); ok && v.State != row.Error {
+		if v, ok := tryConst(m); ok {
 			n.set.add(v)
 		} else {
 			n.rest = append(n.rest, newApply(compareOps["="], boolType, x, m))
 		}
 	}
 	return n
+}
+
+// tryConst computes a member that reads no column. Which members are looked up first must not
+// depend on whether they were folded before.
+func tryConst(m Node) (row.Value, bool) {
+	if !IsConst(m) {
+		return row.Value{}, false
+	}
+	v, err := m.row(nil)
+	return v, err == nil && v.State != row.Error
 }
 
 // Between returns x BETWEEN lo AND hi, as the two comparisons it stands for.
