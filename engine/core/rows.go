@@ -75,18 +75,25 @@ func (c *rowCache) live(s int32) bool {
 	return c.flags[s] != 0
 }
 
-// take writes the changed rows.
+// take writes the changed rows. Keys and values of a flush share one piece of memory.
 func (c *rowCache) take() []Write {
+	if len(c.dirty) == 0 {
+		return nil
+	}
 	writes := make([]Write, 0, len(c.dirty))
+	arena := make([]byte, 0, len(c.dirty)*(len(c.prefix)+24))
 	for _, s := range c.dirty {
-		key := append(append(make([]byte, 0, len(c.prefix)+16), c.prefix...), c.g.key(s)...)
+		k := len(arena)
+		arena = append(append(arena, c.prefix...), c.g.key(s)...)
+		v := len(arena)
 		c.flags[s] = c.flags[s]&^rowDirty | rowInflight
 		switch {
 		case c.live(s):
-			writes = append(writes, Write{Key: key, Value: c.g.encode(nil, s), Local: c.local})
+			arena = c.g.encode(arena, s)
+			writes = append(writes, Write{Key: arena[k:v:v], Value: arena[v:len(arena):len(arena)], Local: c.local})
 			c.flags[s] |= rowStored
 		case c.flags[s]&rowStored != 0:
-			writes = append(writes, Write{Key: key, Local: c.local})
+			writes = append(writes, Write{Key: arena[k:v:v], Local: c.local})
 			c.flags[s] &^= rowStored
 		}
 	}

@@ -413,7 +413,7 @@ func (t *foldTable) dropEnded() error {
 }
 
 func (t *foldTable) dropView(v *view) {
-	if v.rows.stored {
+	if v.rows.stored || v.rows.writes { // also when the flush in flight is the first to hold its rows
 		t.f.state.locals = append(t.f.state.locals, Write{Key: v.rows.prefix, To: prefixEnd(v.rows.prefix), Local: true})
 	}
 	delete(t.views, v.window)

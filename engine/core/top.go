@@ -33,38 +33,40 @@ func (m *foldMetric) newTop() *top {
 	return &top{need: n, want: 4*n + 64, keys: map[string]string{}}
 }
 
-// sortBytes is where a row stands: by ORDER BY, then by its key.
-func (tp *top) sortBytes(m *foldMetric, v *view, g *groups, s int32) (string, bool, error) {
+// sortBytes is where a row stands: by ORDER BY, then by its key. They are good until the next call.
+func (tp *top) sortBytes(m *foldMetric, g *groups, s int32) (sortBy []byte, in bool, err error) {
 	vals, err := m.t.groupRow(m.t.f.vals, g, s, row.NullValue, row.NullValue)
 	if err != nil {
-		return "", false, err
+		return nil, false, err
 	}
 	m.t.f.vals = vals
 	if !m.keep(vals) {
-		return "", false, nil
+		return nil, false, nil
 	}
 	b := sortKey(m.t.f.sortBuf[:0], m.order, vals)
 	b = append(b, g.key(s)...)
 	m.t.f.sortBuf = b
-	return string(b), true, nil
+	return b, true, nil
 }
 
 func (tp *top) update(m *foldMetric, v *view, s int32) error {
 	g := v.rows.g
-	sortBy, in, err := "", false, error(nil)
+	var sortBy []byte
+	in := false
 	if v.rows.live(s) {
-		if sortBy, in, err = tp.sortBytes(m, v, g, s); err != nil {
+		var err error
+		if sortBy, in, err = tp.sortBytes(m, g, s); err != nil {
 			return err
 		}
 	}
 	key := g.key(s)
 	old, was := tp.keys[string(key)]
-	in = in && (tp.bar == nil || sortBy < string(tp.bar))
+	in = in && (tp.bar == nil || string(sortBy) < string(tp.bar))
 	switch {
-	case in && was && old == sortBy, !in && !was:
+	case in && was && old == string(sortBy), !in && !was:
 		return nil
 	case in:
-		tp.keys[string(key)] = sortBy
+		tp.keys[string(key)] = string(sortBy)
 	default:
 		delete(tp.keys, string(key))
 	}
@@ -124,15 +126,15 @@ func (tp *top) rescan(m *foldMetric, v *view) error {
 	clear(tp.keys)
 	var failed error
 	err := v.rows.scan(m.t.f.scratch(m.t), func(g *groups, s int32) {
-		sortBy, in, err := tp.sortBytes(m, v, g, s)
+		sortBy, in, err := tp.sortBytes(m, g, s)
 		if err != nil {
 			failed = err
 			return
 		}
-		if !in || tp.bar != nil && sortBy >= string(tp.bar) {
+		if !in || tp.bar != nil && string(sortBy) >= string(tp.bar) {
 			return
 		}
-		tp.keys[string(g.key(s))] = sortBy
+		tp.keys[string(g.key(s))] = string(sortBy)
 		tp.fresh = false
 		if len(tp.keys) > 2*tp.want {
 			tp.trim()
