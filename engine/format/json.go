@@ -1,8 +1,8 @@
 package format
 
 import (
+	"bytes"
 	"fmt"
-	"strings"
 	"unicode/utf8"
 
 	"penstock/query/row"
@@ -58,11 +58,11 @@ func (d *jsonReader) record(v []byte) bool {
 	case v == nil:
 		return d.refuse("", "no value, expected a JSON object")
 	}
-	d.s, d.i = asString(v), 0
-	if !utf8.ValidString(d.s) {
+	if !utf8.Valid(v) {
 		return d.refuse("", "bytes that are not UTF-8")
 	}
-	d.s = strings.TrimPrefix(d.s, "\ufeff")
+	d.b = bytes.TrimPrefix(v, []byte("\ufeff"))
+	d.s, d.i = asString(d.b), 0
 	d.space()
 	if d.i == len(d.s) {
 		return d.refuse("", "an empty record, expected a JSON object")

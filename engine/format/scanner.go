@@ -1,6 +1,8 @@
 package format
 
 import (
+	"encoding/binary"
+	"math/bits"
 	"strconv"
 	"strings"
 	"unicode/utf16"
@@ -16,6 +18,7 @@ const maxDepth = 64
 // record with a reason.
 type scanner struct {
 	s       string
+	b       []byte // the same bytes
 	i       int
 	out     *table
 	scratch []byte // of text that is only looked at
@@ -29,7 +32,14 @@ func (s *scanner) peek() byte {
 	return 0
 }
 
+// space skips white space. Most records have little, so the test is inlined and the loop is not.
 func (s *scanner) space() {
+	if s.i < len(s.s) && s.s[s.i] <= ' ' {
+		s.spaces()
+	}
+}
+
+func (s *scanner) spaces() {
 	for s.i < len(s.s) && (s.s[s.i] == ' ' || s.s[s.i] == '\n' || s.s[s.i] == '\t' || s.s[s.i] == '\r') {
 		s.i++
 	}
@@ -48,8 +58,16 @@ func (s *scanner) syntax(expected string) bool {
 // scratch when it is only looked at, otherwise to where it stays.
 func (s *scanner) text(look bool) (string, bool) {
 	from := s.i + 1
-	for i := from; i < len(s.s); i++ {
-		switch c := s.s[i]; {
+	i := from
+	for i+8 <= len(s.b) {
+		if m := textEnds(binary.LittleEndian.Uint64(s.b[i:])); m != 0 {
+			i += bits.TrailingZeros64(m) / 8
+			break
+		}
+		i += 8
+	}
+	for ; i < len(s.b); i++ {
+		switch c := s.b[i]; {
 		case c == '"':
 			s.i = i + 1
 			return s.s[from:i], true
@@ -62,6 +80,13 @@ func (s *scanner) text(look bool) (string, bool) {
 	}
 	s.i = len(s.s)
 	return "", s.syntax("a closing quote")
+}
+
+// textEnds marks quotes, backslashes and control characters. The lowest mark is right, one behind
+// it may be wrong.
+func textEnds(x uint64) uint64 {
+	quote, slash := x^'"'*eachByte, x^'\\'*eachByte
+	return ((x-' '*eachByte)&^x | (quote-eachByte)&^quote | (slash-eachByte)&^slash) & highBits
 }
 
 // escaped reads on at the first escape of a string that began at from.
