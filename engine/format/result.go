@@ -10,11 +10,12 @@ import (
 // Result is what a metric publishes for one interval, or for a run of intervals that are equal.
 type Result struct {
 	Metric     string
-	Start, End int64 // microseconds; of a run, the first start and the last end
+	Start, End int64 // microseconds; of a run, the first start and the last end; equal: no interval
 	Intervals  int64 // 1, or the length of the run; 0 means 1
 	Columns    []row.Column
 	Rows       [][]row.Value
-	// Offsets names by stream the offsets it was made from: of each partition, all below Offset.
+	// Offsets names by stream the offsets it was made from: of each partition, all below Offset. Nil
+	// where none are told.
 	Offsets map[string][]PartitionOffset
 	// Part counts from 1 to Parts when a result was too large for one record; both are 0 or 1 otherwise.
 	Part, Parts int
@@ -31,13 +32,15 @@ type PartitionOffset struct {
 func AppendJSON(dst []byte, r *Result) []byte {
 	dst = append(dst, `{"metric":`...)
 	dst = row.AppendJSONString(dst, r.Metric)
-	from, to := `,"start":"`, `","end":"`
-	if r.Intervals > 1 {
-		from, to = `,"from":"`, `","to":"`
+	if r.Start != r.End {
+		from, to := `,"start":"`, `","end":"`
+		if r.Intervals > 1 {
+			from, to = `,"from":"`, `","to":"`
+		}
+		dst = row.FormatRFC3339(append(dst, from...), r.Start)
+		dst = row.FormatRFC3339(append(dst, to...), r.End)
+		dst = append(dst, '"')
 	}
-	dst = row.FormatRFC3339(append(dst, from...), r.Start)
-	dst = row.FormatRFC3339(append(dst, to...), r.End)
-	dst = append(dst, '"')
 	if r.Intervals > 1 {
 		dst = strconv.AppendInt(append(dst, `,"intervals":`...), r.Intervals, 10)
 	}
@@ -53,7 +56,9 @@ func AppendJSON(dst []byte, r *Result) []byte {
 		dst = AppendRow(dst, r.Columns, values)
 	}
 	dst = append(dst, ']')
-	dst = appendOffsets(dst, r.Offsets)
+	if r.Offsets != nil {
+		dst = appendOffsets(dst, r.Offsets)
+	}
 	return append(dst, '}')
 }
 
