@@ -1,0 +1,150 @@
+package reference
+
+import (
+	"math"
+	"slices"
+
+	"penstock/engine/format"
+	"penstock/query/plan"
+	"penstock/query/row"
+)
+
+// maxSingle is how many results made from the same offsets are published one by one. Of more, equal
+// ones that follow each other are one record.
+const maxSingle = 1000
+
+// Output is one published record.
+type Output struct {
+	Metric string
+	Topic  string
+	Key    []byte
+	Value  []byte // in the metric's format; never split in parts
+	Result format.Result
+}
+
+// Results computes everything published so far, in the order of ends and then of the metrics in
+// the file; what EMIT CHANGES leaves behind comes last. An end is published when the clocks of all
+// source partitions have passed it.
+func (e *Evaluator) Results() []Output {
+	var list, changes []Output
+	for _, m := range e.plan.Metrics {
+		t := e.table(m.Read.Table)
+		switch {
+		case t == nil:
+		case m.Emit == plan.EmitChanges:
+			changes = append(changes, e.changes(m, t)...)
+		default:
+			list = append(list, e.results(m, t)...)
+		}
+	}
+	slices.SortStableFunc(list, func(a, b Output) int { return compare(a.Result.End, b.Result.End) })
+	return append(list, changes...)
+}
+
+// results computes the results of one metric.
+func (e *Evaluator) results(m *plan.Metric, t *table) []Output {
+	s := e.streamOf(t)
+	low := s.lowest()
+	if low == noTime {
+		return nil
+	}
+	g := gridOf(m)
+	p := &publisher{m: m, s: s, g: g, r: newReader(m, t, m.Emit == plan.EmitFinal)}
+	last := g.upTo(low)
+	for first := g.after(s.begin()); first <= last; {
+		to := s.sameCuts(g, first, last)
+		if (to-first)/g.step+1 > maxSingle {
+			p.runs(first, to)
+		} else {
+			for end := first; end <= to; end += g.step {
+				p.publish(end, end, p.r.at(end))
+			}
+		}
+		first = to + g.step
+	}
+	return p.out
+}
+
+func (e *Evaluator) streamOf(t *table) *stream {
+	for _, s := range e.streams {
+		if slices.Contains(s.tables, t) {
+			return s
+		}
+	}
+	return nil
+}
+
+// cuts lists for each partition the offset behind the last record that a result as of t quotes.
+func (s *stream) cuts(t int64) []format.PartitionOffset {
+	var list []format.PartitionOffset
+	for _, n := range s.numbers() {
+		list = append(list, format.PartitionOffset{Partition: n, Offset: s.partitions[n].passed(t).offset})
+	}
+	return list
+}
+
+// sameCuts is the last end, not beyond last, that has the cuts of first, as all between them have.
+func (s *stream) sameCuts(g grid, first, last int64) int64 {
+	cuts := s.cuts(first)
+	for to := first; ; to += g.step {
+		// Up to here no partition's clock takes another step.
+		upTo := int64(math.MaxInt64)
+		for _, p := range s.partitions {
+			upTo = min(upTo, p.passed(to).clock)
+		}
+		to = min(last, g.upTo(upTo))
+		if to == last || !slices.Equal(s.cuts(to+g.step), cuts) {
+			return to
+		}
+	}
+}
+
+// publisher makes the records of one metric.
+type publisher struct {
+	m   *plan.Metric
+	s   *stream
+	g   grid
+	r   *reader
+	out []Output
+}
+
+// runs publishes the ends from first to last, equal results that follow each other as one record.
+func (p *publisher) runs(first, last int64) {
+	from, rows, version := first, p.r.at(first), p.r.c.version
+	for end := p.r.c.next(p.g); end <= last; end = p.r.c.next(p.g) {
+		now := p.r.at(end)
+		if p.r.c.version != version && !p.r.equal(rows, now) {
+			p.publish(from, end-p.g.step, rows)
+			from, rows = end, now
+		}
+		version = p.r.c.version
+	}
+	p.publish(from, last, rows)
+}
+
+// publish publishes the result of the ends from first to last. EMIT FINAL has none for a window
+// without groups.
+func (p *publisher) publish(first, last int64, rows [][]row.Value) {
+	read := &p.m.Read
+	if p.m.Emit == plan.EmitFinal && len(rows) == 0 && (len(read.Table.Keys) > 0 || read.Grouped) {
+		return
+	}
+	length := p.m.Interval.Microseconds()
+	if p.m.Emit == plan.EmitFinal || read.Table.Window.Kind == plan.Sliding {
+		length = read.Table.Window.Size.Microseconds()
+	}
+	p.out = append(p.out, output(p.m, []byte(p.m.Name), format.Result{
+		Start: first - length, End: last, Intervals: (last-first)/p.g.step + 1, Rows: rows,
+		Offsets: map[string][]format.PartitionOffset{p.s.plan.Name: p.s.cuts(first)}}))
+}
+
+func output(m *plan.Metric, key []byte, r format.Result) Output {
+	r.Metric, r.Columns = m.Name, m.Read.Columns()
+	out := Output{Metric: m.Name, Topic: m.Topic, Key: key, Result: r}
+	if m.Format == "list" {
+		out.Value = format.AppendList(nil, &out.Result)
+	} else {
+		out.Value = format.AppendJSON(nil, &out.Result)
+	}
+	return out
+}
