@@ -18,16 +18,15 @@ func (b *builder) fail(at Span, code, message, label string, notes ...string) {
 	b.diags = append(b.diags, Diagnostic{Code: code, Message: message, Span: at, Label: label, Notes: notes})
 }
 
-// span returns the place of a rule. A token's Value is as long as its text (see feed).
+// span returns the place of a rule.
 func (a *at) span() Span {
 	if len(a.Tokens) == 0 {
 		return Span{}
 	}
-	last := a.Tokens[len(a.Tokens)-1]
-	return Span{a.Tokens[0].Pos.Offset, last.Pos.Offset + len(last.Value)}
+	return tokenSpan(a.Tokens[0]).To(tokenSpan(a.Tokens[len(a.Tokens)-1]))
 }
 
-func tokenSpan(t lexer.Token) Span { return Span{t.Pos.Offset, t.Pos.Offset + len(t.Value)} }
+func tokenSpan(t lexer.Token) Span { return Span{t.Pos.Offset, t.Pos.Column} } // see feed
 
 func each[R, N any](list []R, f func(R) N) []N {
 	var out []N

@@ -34,16 +34,24 @@ func probe[R any](parser *participle.Parser[R]) func([]Token) int {
 	}
 }
 
+// finding is what explain found out.
+type finding struct {
+	Diagnostic
+	repaired []Token // the statement as it was probably meant; nil: unknown
+	rest     []Token // what follows where a `;` seems to be missing
+}
+
 // explain words a failure. The order of the attempts matters: what is certain comes first.
-func explain(c chunk, f failure, reach func([]Token) int) Diagnostic {
+func explain(c chunk, f failure, reach func([]Token) int) finding {
 	e := &explainer{c, f, reach}
-	for _, attempt := range []func() *Diagnostic{e.foreign, e.clauseOrder, e.spelling, e.trailingComma, e.parens, e.missingComma, e.reserved} {
+	attempts := []func() *finding{e.semicolon, e.foreign, e.clauseOrder, e.spelling, e.trailingComma, e.parens, e.missingComma, e.reserved}
+	for _, attempt := range attempts {
 		if d := attempt(); d != nil {
 			return *d
 		}
 	}
 	label, note := e.hint()
-	d := e.diagnostic(CodeExpected, "expected "+e.expected()+", found "+e.found(e.index), label)
+	d := e.finding(CodeExpected, "expected "+e.expected()+", found "+e.found(e.index), label)
 	if note != "" {
 		d.Notes = []string{note}
 	}
@@ -94,13 +102,22 @@ func (c *chunk) word(i int) string {
 	return ""
 }
 
-// missingSemicolon tells whether a whole statement was read and another begins right behind it.
-func (c *chunk) missingSemicolon(f failure) bool {
-	return f.whole && f.index > 0 && (c.is(f.index, "CREATE") || c.is(f.index, "SELECT") && c.tokens[f.index-1].value != "(")
+// semicolon finds another statement right behind a whole one.
+func (e *explainer) semicolon() *finding {
+	if !e.whole || !e.is(e.index, "CREATE", "SELECT") {
+		return nil
+	}
+	d := e.finding(CodeExpected, "expected ;, found "+e.found(e.index), "is a ; missing before it?")
+	d.rest = e.tokens[e.index:]
+	return d
 }
 
-func (e *explainer) diagnostic(code, message, label string, notes ...string) *Diagnostic {
-	return &Diagnostic{Code: code, Message: message, Span: e.place(e.index), Label: label, Notes: notes}
+func (e *explainer) finding(code, message, label string, notes ...string) *finding {
+	return e.findingAt(e.index, code, message, label, notes...)
+}
+
+func (e *explainer) findingAt(i int, code, message, label string, notes ...string) *finding {
+	return &finding{Diagnostic: Diagnostic{Code: code, Message: message, Span: e.place(i), Label: label, Notes: notes}}
 }
 
 // change returns the statement with n tokens at i replaced.
@@ -108,11 +125,13 @@ func (e *explainer) change(i, n int, with ...Token) []Token {
 	return slices.Concat(e.tokens[:i], with, e.tokens[i+n:])
 }
 
-func keywordToken(word string) Token { return Token{class: keywords[word], value: word, raw: word} }
+func keywordToken(word string, at Span) Token {
+	return Token{Span: at, class: keywords[word], value: word, raw: word}
+}
 
 // spelling tries the keywords that look like the word where the grammar stopped, and like the
 // one before it.
-func (e *explainer) spelling() *Diagnostic {
+func (e *explainer) spelling() *finding {
 	if len(e.tokens) > maxProbed {
 		return nil
 	}
@@ -124,7 +143,7 @@ func (e *explainer) spelling() *Diagnostic {
 		var best []string
 		most := e.index
 		for _, k := range nearKeywords(word) {
-			switch n := e.reach(e.change(i, 1, keywordToken(k))); {
+			switch n := e.reach(e.change(i, 1, keywordToken(k, e.place(i)))); {
 			case n > most:
 				most, best = n, []string{k}
 			case n == most && len(best) == 1:
@@ -136,7 +155,9 @@ func (e *explainer) spelling() *Diagnostic {
 			if i == e.index && len(best) > 1 {
 				expected = strings.Join(best, " or ")
 			}
-			return &Diagnostic{Code: CodeExpected, Message: "expected " + expected + ", found " + e.found(i), Span: e.place(i), Label: keywordLabel(best)}
+			d := e.findingAt(i, CodeExpected, "expected "+expected+", found "+e.found(i), keywordLabel(best))
+			d.repaired = e.change(i, 1, keywordToken(best[0], e.place(i)))
+			return d
 		}
 	}
 	return nil
@@ -165,25 +186,29 @@ func keywordLabel(list []string) string {
 }
 
 // trailingComma finds a comma with nothing behind it.
-func (e *explainer) trailingComma() *Diagnostic {
+func (e *explainer) trailingComma() *finding {
 	i := e.index - 1
 	if !e.is(i, ",") || len(e.tokens) > maxProbed || e.reach(e.change(i, 1)) <= i {
 		return nil
 	}
-	at := e.place(i)
-	return &Diagnostic{Code: CodeExpected, Message: "expected " + e.expected() + " after the comma, found " + e.found(e.index), Span: at, Label: "one comma too many?"}
+	d := e.findingAt(i, CodeExpected, "expected "+e.expected()+" after the comma, found "+e.found(e.index), "one comma too many?")
+	d.repaired = e.change(i, 1)
+	return d
 }
 
 // missingComma finds two items with nothing between them.
-func (e *explainer) missingComma() *Diagnostic {
+func (e *explainer) missingComma() *finding {
 	if e.index == 0 || e.index >= len(e.tokens) || len(e.tokens) > maxProbed || e.tokens[e.index].class == classOp {
 		return nil
 	}
-	comma := Token{class: classOp, value: ",", raw: ","}
-	if e.reach(e.change(e.index, 0, comma)) <= e.index+1 {
+	at := e.place(e.index)
+	with := e.change(e.index, 0, Token{Span: Span{at.Start, at.Start}, class: classOp, value: ",", raw: ","})
+	if e.reach(with) <= e.index+1 {
 		return nil
 	}
-	return e.diagnostic(CodeExpected, "expected a comma, found "+e.found(e.index), "is a comma missing before it?")
+	d := e.finding(CodeExpected, "expected a comma, found "+e.found(e.index), "is a comma missing before it?")
+	d.repaired = with
+	return d
 }
 
 // openParens returns the indexes of the parentheses that are open before i.
@@ -200,11 +225,11 @@ func (e *explainer) openParens(i int) []int {
 }
 
 // parens finds parentheses that do not pair.
-func (e *explainer) parens() *Diagnostic {
+func (e *explainer) parens() *finding {
 	open := e.openParens(e.index)
 	if len(open) == 0 {
 		if e.is(e.index, ")") {
-			return e.diagnostic(CodeParen, "this ) closes nothing", "no ( is open here")
+			return e.finding(CodeParen, "this ) closes nothing", "no ( is open here")
 		}
 		return nil
 	}
@@ -217,22 +242,19 @@ func (e *explainer) parens() *Diagnostic {
 		behind = " after " + e.found(last-1)
 	}
 	if e.index >= len(e.tokens) {
-		return &Diagnostic{Code: CodeParen, Message: "this ( is not closed", Span: e.place(last), Label: "expected a ) before " + e.found(e.index)}
+		return e.findingAt(last, CodeParen, "this ( is not closed", "expected a ) before "+e.found(e.index))
 	}
-	if e.missingCommaFits() {
+	if e.missingComma() != nil {
 		return nil
 	}
-	return e.diagnostic(CodeParen, "expected ), found "+e.found(e.index), "", "the ("+behind+" is not closed")
+	return e.finding(CodeParen, "expected ), found "+e.found(e.index), "", "the ("+behind+" is not closed")
 }
-
-// missingCommaFits tells whether a comma helps more than a parenthesis would.
-func (e *explainer) missingCommaFits() bool { return e.missingComma() != nil }
 
 // nameRules are the rules that begin with a name.
 var nameRules = []string{"NameRule", "FromRule", "ElementRule", "CreateStreamRule", "CreateAsRule", "WithRule", "OptionRule"}
 
 // reserved finds a keyword where a name belongs.
-func (e *explainer) reserved() *Diagnostic {
+func (e *explainer) reserved() *finding {
 	rule := firstTerminal(e.expect)
 	word := e.word(e.index)
 	if !slices.Contains(nameRules, rule) || keywords[word] != classReserved || len(e.tokens) > maxProbed {
@@ -242,7 +264,7 @@ func (e *explainer) reserved() *Diagnostic {
 	if e.reach(e.change(e.index, 0, name))-1 > e.reach(e.change(e.index, 1, name)) {
 		return nil // the name was left out
 	}
-	return e.diagnostic(CodeName, "expected "+e.expected()+", found "+e.found(e.index), "a reserved word",
+	return e.finding(CodeName, "expected "+e.expected()+", found "+e.found(e.index), "a reserved word",
 		"to use it as a name, write it in double quotes: \""+Fold(word)+"\"")
 }
 

@@ -38,7 +38,7 @@ func clauseWord(s string) string {
 }
 
 // clauseOrder finds a clause that stands behind one it belongs before, or that was there already.
-func (e *explainer) clauseOrder() *Diagnostic {
+func (e *explainer) clauseOrder() *finding {
 	if e.index >= len(e.tokens) || !e.whole && e.expect != `")"` && e.expect != "" {
 		return nil
 	}
@@ -51,7 +51,7 @@ func (e *explainer) clauseOrder() *Diagnostic {
 	for _, j := range e.clauses(e.index) {
 		other := e.tokens[j].value
 		if other == word {
-			return e.diagnostic(CodeClause, "a second "+clauseWord(word)+" in one SELECT", "leave one of them out")
+			return e.finding(CodeClause, "a second "+clauseWord(word)+" in one SELECT", "leave one of them out")
 		}
 		if clauseRank[other] > rank {
 			before = other
@@ -60,7 +60,7 @@ func (e *explainer) clauseOrder() *Diagnostic {
 	if before == "" {
 		return nil
 	}
-	return e.diagnostic(CodeClause, clauseWord(word)+" belongs before "+clauseWord(before), "",
+	return e.finding(CodeClause, clauseWord(word)+" belongs before "+clauseWord(before), "",
 		"the order is FROM, WINDOW, WHERE, GROUP BY, HAVING, ORDER BY, LIMIT, OFFSET, EMIT")
 }
 
@@ -78,10 +78,10 @@ var foreignStatements = map[string]string{
 }
 
 // foreign finds SQL that other systems have.
-func (e *explainer) foreign() *Diagnostic {
+func (e *explainer) foreign() *finding {
 	i, word := e.index, e.word(e.index)
-	not := func(what string, notes ...string) *Diagnostic {
-		return e.diagnostic(CodeForeign, what+" is not in the language", "", notes...)
+	not := func(what string, notes ...string) *finding {
+		return e.finding(CodeForeign, what+" is not in the language", "", notes...)
 	}
 	if note := foreignStatements[word]; i == 0 && note != "" {
 		return not(word, note)
@@ -102,7 +102,7 @@ func (e *explainer) foreign() *Diagnostic {
 	case word == "ESCAPE":
 		return not("ESCAPE", `in a LIKE pattern write \% and \_`)
 	case word == "ISNULL", word == "NOTNULL":
-		return e.diagnostic(CodeForeign, word+" is not in the language", map[string]string{"ISNULL": "write IS NULL", "NOTNULL": "write IS NOT NULL"}[word])
+		return e.finding(CodeForeign, word+" is not in the language", map[string]string{"ISNULL": "write IS NULL", "NOTNULL": "write IS NOT NULL"}[word])
 	case (word == "PRIMARY" || word == "DEFAULT" || word == "REFERENCES" || word == "UNIQUE") && e.is(1, "STREAM"):
 		return not(word, "columns have NOT NULL and CHECK (...)")
 	case e.is(i, ",") && e.whole:

@@ -192,7 +192,7 @@ type describeRule struct {
 
 type explainRule struct {
 	at
-	Why    bool        `parser:"'EXPLAIN' @'WHY'?"`
+	Why    bool        `parser:"'EXPLAIN' ( (?= 'WHY' ( Ident | Quoted | Word | Label | Reserved ) ) @'WHY' )?"`
 	Create *createRule `parser:"( @@"`
 	Select *selectRule `parser:"| @@"`
 	Name   *nameRule   `parser:"| @@ )"`

@@ -12,9 +12,11 @@ import (
 
 // What a text may ask of the parser.
 const (
-	maxText  = 1 << 20 // bytes
-	maxDepth = 200     // parentheses and CASEs inside one another; signs and NOTs in a row
-	maxDiags = 100     // faulty statements that are reported one by one
+	maxText    = 1 << 20 // bytes
+	maxTokens  = 100_000 // of one statement
+	maxDepth   = 200     // parentheses and CASEs inside one another; signs and NOTs in a row
+	maxFaulty  = 100     // statements, after which the rest is not looked at
+	maxRepairs = 5       // faults of one statement
 )
 
 // Parse turns a text into its statements, and reports every statement that is none; those are
@@ -29,15 +31,18 @@ func Parse(text string) ([]Statement, []Diagnostic) {
 		faulty int
 	)
 	for _, c := range split(text, lexFile(text)) {
-		s, d := parseChunk(c)
-		if len(d) == 0 {
-			list = append(list, s)
-		} else if faulty++; faulty <= maxDiags {
-			diags = append(diags, d...)
+		if faulty == maxFaulty {
+			at := c.tokens[0].Span
+			diags = append(diags, Diagnostic{Code: CodeLimit, Message: fmt.Sprintf("%d faulty statements, the rest was not checked", faulty), Span: at})
+			break
 		}
-	}
-	if faulty > maxDiags {
-		diags = append(diags, Diagnostic{Code: CodeLimit, Message: fmt.Sprintf("%d more faulty statements", faulty-maxDiags), Span: Span{len(text), len(text)}})
+		s, d := parseChunk(c)
+		if len(d) > 0 {
+			faulty++
+			diags = append(diags, d...)
+		} else {
+			list = append(list, s)
+		}
 	}
 	return list, diags
 }
@@ -45,45 +50,48 @@ func Parse(text string) ([]Statement, []Diagnostic) {
 // ParseExpr turns a text into one expression.
 func ParseExpr(text string) (Expr, []Diagnostic) {
 	c := chunk{tokens: withoutComments(Lex(text)), end: Span{len(text), len(text)}}
-	if d := c.refuse(); d != nil {
-		return nil, []Diagnostic{*d}
-	}
-	r, fail := parseRules(exprParser, c.tokens)
-	if fail != nil {
-		return nil, []Diagnostic{explain(c, *fail, probe(exprParser))}
-	}
-	b := &builder{tokens: c.tokens}
-	x := b.expr(r)
-	if len(b.diags) > 0 {
-		return nil, b.diags
-	}
-	return x, nil
+	x, diags, _ := parseWith(exprParser, c, (*builder).expr)
+	return x, diags
 }
 
 // parseChunk parses one statement, and what follows it where a `;` seems to be missing.
-func parseChunk(c chunk) (Statement, []Diagnostic) {
-	if d := c.refuse(); d != nil {
-		return nil, []Diagnostic{*d}
-	}
-	r, fail := parseRules(statementParser, c.tokens)
-	if fail == nil {
-		b := &builder{tokens: c.tokens}
-		return b.statement(r), b.diags
-	}
-	var diags []Diagnostic
-	for fail != nil && c.missingSemicolon(*fail) && len(diags) < maxDiags {
-		diags = append(diags, Diagnostic{Code: CodeExpected, Message: "expected ;, found " + c.found(fail.index), Span: c.tokens[fail.index].Span, Label: "is a ; missing before it?"})
-		c.tokens = c.tokens[fail.index:]
-		if r, fail = parseRules(statementParser, c.tokens); fail == nil {
-			b := &builder{tokens: c.tokens}
-			b.statement(r)
-			diags = append(diags, b.diags...)
+func parseChunk(c chunk) (s Statement, all []Diagnostic) {
+	for range maxFaulty {
+		one, diags, rest := parseWith(statementParser, c, (*builder).statement)
+		if all = append(all, diags...); len(all) == 0 {
+			return one, nil
+		}
+		if c.tokens = rest; rest == nil {
+			break
 		}
 	}
-	if fail != nil {
-		diags = append(diags, explain(c, *fail, probe(statementParser)))
+	return nil, all
+}
+
+// parseWith parses the tokens of a chunk. A fault that has an obvious repair is reported and
+// repaired, so that those behind it are found too. When a `;` seems to be missing, rest is what
+// follows it.
+func parseWith[R, N any](parser *participle.Parser[R], c chunk, build func(*builder, *R) N) (tree N, diags []Diagnostic, rest []Token) {
+	if d := c.refuse(); d != nil {
+		return tree, []Diagnostic{*d}, nil
 	}
-	return nil, diags
+	for {
+		r, fail := parseRules(parser, c.tokens)
+		if fail == nil {
+			b := &builder{tokens: c.tokens}
+			built := build(b, r)
+			if diags = append(diags, b.diags...); len(diags) == 0 {
+				tree = built
+			}
+			return tree, diags, nil
+		}
+		d := explain(c, *fail, probe(parser))
+		diags = append(diags, d.Diagnostic)
+		if d.repaired == nil || len(diags) == maxRepairs {
+			return tree, diags, d.rest
+		}
+		c.tokens = d.repaired
+	}
 }
 
 // refuse names what makes parsing the statement pointless.
@@ -91,6 +99,9 @@ func (c *chunk) refuse() *Diagnostic {
 	if t := c.fault(); t != nil {
 		f := t.fault
 		return &Diagnostic{Code: f.code, Message: f.message, Span: t.Span, Label: f.label, Notes: f.notes}
+	}
+	if n := len(c.tokens); n > maxTokens {
+		return &Diagnostic{Code: CodeLimit, Message: fmt.Sprintf("a statement of %d words is too long, at most %d are allowed", n, maxTokens), Span: c.tokens[0].Span}
 	}
 	return checkDepth(c.tokens)
 }
@@ -168,19 +179,20 @@ func (symbols) Lex(_ string, r io.Reader) (lexer.Lexer, error) {
 	return &feed{tokens: withoutComments(Lex(string(text)))}, err
 }
 
-// feed hands tokens to participle. A token's line is its index in the statement: it comes back
-// with every rule and every error, where a line would be of no use.
+// feed hands tokens to participle. What it calls line and column are here the token's index in the
+// statement and where it ends: they come back with every rule and every error, where line and
+// column would be of no use.
 type feed struct {
 	tokens []Token
 	next   int
 }
 
-// Next gives the next token; a Value is always as long as the token's text.
+// Next gives the next token.
 func (f *feed) Next() (lexer.Token, error) {
 	if f.next == len(f.tokens) {
 		return lexer.EOFToken(lexer.Position{Line: f.next}), nil
 	}
 	t := f.tokens[f.next]
 	f.next++
-	return lexer.Token{Type: lexer.TokenType(t.class), Value: t.value, Pos: lexer.Position{Offset: t.Start, Line: f.next - 1}}, nil
+	return lexer.Token{Type: lexer.TokenType(t.class), Value: t.value, Pos: lexer.Position{Offset: t.Start, Column: t.End, Line: f.next - 1}}, nil
 }

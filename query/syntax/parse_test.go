@@ -1,6 +1,7 @@
 package syntax
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -21,6 +22,31 @@ func TestGolden(t *testing.T) {
 					return Render("q.sql", d.Input, diags)
 				}
 				return shape(x) + "\n"
+			case "format":
+				out, diags := Format(d.Input)
+				if again, _ := Format(out); again != out {
+					t.Errorf("%s: formatting again gives\n%s", d.Pos, again)
+				}
+				return out + Render("q.sql", d.Input, diags)
+			case "tokens": // kind and text of each
+				var out strings.Builder
+				for _, tok := range Lex(d.Input) {
+					out.WriteString(kindNames[tok.Kind] + " " + d.Input[tok.Start:tok.End] + "\n")
+				}
+				return out.String()
+			case "complete":
+				done, open := Complete(d.Input)
+				return fmt.Sprintf("%v %s\n", done, open)
+			case "spans": // where each node stands
+				var out strings.Builder
+				list, _ := Parse(d.Input)
+				for _, s := range list {
+					Walk(s, func(n Node) bool {
+						fmt.Fprintf(&out, "%-13s %s\n", strings.TrimPrefix(fmt.Sprintf("%T", n), "*syntax."), d.Input[n.At().Start:n.At().End])
+						return true
+					})
+				}
+				return out.String()
 			case "json":
 				_, diags := Parse(d.Input)
 				return string(JSON("q.sql", d.Input, diags)) + "\n"
@@ -30,6 +56,8 @@ func TestGolden(t *testing.T) {
 		})
 	})
 }
+
+var kindNames = map[Kind]string{Keyword: "keyword ", Name: "name    ", QuotedName: "quoted  ", Text: "text    ", Num: "number  ", Operator: "operator", Comment: "comment ", Invalid: "invalid "}
 
 func parseAndPrint(t *testing.T, text string) string {
 	var out strings.Builder

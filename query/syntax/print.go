@@ -12,7 +12,7 @@ import (
 // Laid out over lines (Format) or on one line (String), the tokens are the same.
 
 // lineWidth is the column that Format tries to stay within.
-const lineWidth = 100
+const lineWidth = 80
 
 // printer collects text. brk is where a clause begins: a space on one line, a new line when
 // laying out.
@@ -231,9 +231,9 @@ func (x *Select) print(p *printer) {
 	if len(x.With) > 0 {
 		p.brk()
 	}
-	p.WriteString("SELECT ")
+	p.WriteString("SELECT")
 	if x.Distinct {
-		p.WriteString("DISTINCT ")
+		p.WriteString(" DISTINCT")
 	}
 	printItems(p, x.Items)
 	p.brk()
@@ -242,7 +242,7 @@ func (x *Select) print(p *printer) {
 	x.printClauses(p)
 }
 
-// printItems gives each item its own line when all of them are too much for one.
+// printItems begins with the space before the first item. It gives each item its own line when all of them are too much for one.
 func printItems(p *printer, items []*Item) {
 	var one printer
 	for i, it := range items {
@@ -251,8 +251,8 @@ func printItems(p *printer, items []*Item) {
 		}
 		it.print(&one)
 	}
-	if !p.lines || one.Len() <= lineWidth-20 {
-		p.WriteString(one.String())
+	if !p.lines || one.Len() <= lineWidth-10 {
+		p.WriteString(" " + one.String())
 		return
 	}
 	p.indent++

@@ -60,7 +60,7 @@ func withoutComments(tokens []Token) []Token {
 // the file reads normally.
 func lexFile(text string) []Token {
 	tokens := Lex(text)
-	for range maxDiags {
+	for range maxFaulty {
 		n := len(tokens)
 		if n == 0 || tokens[n-1].fault == nil || tokens[n-1].fault.open != "quote" {
 			break
