@@ -1,0 +1,56 @@
+# What people run. Everything needs only Go; tests use a real Apache Kafka too
+# where java and mvn are installed (PENSTOCK_TEST_KAFKA=off leaves it out).
+
+GO          ?= go
+STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
+GOVULNCHECK ?= golang.org/x/vuln/cmd/govulncheck@v1.9.0
+PACKAGES    ?= ./...
+
+# One static binary: the C compiler is never asked.
+export CGO_ENABLED ?= 0
+
+.PHONY: help build demo test race check lint vuln golden bench examples clean
+
+help: ## what there is to make
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## the binary, bin/penstock
+	$(GO) build -trimpath -o bin/penstock ./cmd/penstock
+
+demo: build ## a broker, generated orders and four live metrics, in this terminal
+	./bin/penstock demo
+
+test: ## all tests, on the embedded broker and on Apache Kafka
+	@.ci/kafka-note
+	$(GO) test -timeout 20m $(PACKAGES)
+
+race: ## all tests under the race detector, on the embedded broker (needs a C compiler)
+	CGO_ENABLED=1 PENSTOCK_TEST_KAFKA=off $(GO) test -race -timeout 40m $(PACKAGES)
+
+check: lint test ## what has to pass before a commit
+
+lint: ## gofmt, vet, staticcheck
+	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); \
+	if [ -n "$$unformatted" ]; then echo "not formatted (run gofmt -w):"; echo "$$unformatted"; exit 1; fi
+	$(GO) vet $(PACKAGES)
+	$(GO) run $(STATICCHECK) $(PACKAGES)
+
+vuln: ## known vulnerabilities in what we call
+	$(GO) run $(GOVULNCHECK) $(PACKAGES)
+
+# The packages whose tests are text files; only they know the flag.
+GOLDEN = $(shell $(GO) list -f '{{$$p := .ImportPath}}{{range .TestImports}}{{$$p}} {{.}}{{"\n"}}{{end}}{{range .XTestImports}}{{$$p}} {{.}}{{"\n"}}{{end}}' $(PACKAGES) \
+	| awk '$$2 ~ "/datadriven$$|/testscript$$" {print $$1}' | sort -u)
+
+golden: ## write what the tests got into their files; read the diff then
+	$(GO) test $(GOLDEN) -rewrite
+	git --no-pager diff --stat
+
+bench: ## the benchmarks beside the code
+	$(GO) test -run '^$$' -bench . -benchmem $(PACKAGES)
+
+examples: build ## run every example the way its first lines say
+	.ci/examples
+
+clean: ## remove what make made
+	rm -rf bin
