@@ -181,6 +181,56 @@ func fingerprints(text string) string {
 	return w.String()
 }
 
+// TestCheckApp keeps an application out of its own topics, and only of those.
+func TestCheckApp(t *testing.T) {
+	p, diags := Bind("x.sql", `CREATE STREAM s (a BIGINT) WITH (topic = 'trades-frames');
+		CREATE METRIC m WITH (topic = 'shop-decisions') AS SELECT COUNT(*) FROM s WINDOW TUMBLING (SIZE 1 MINUTE);`)
+	if p == nil {
+		t.Fatal(rendered("", diags))
+	}
+	for app, want := range map[string]string{
+		"trades": `stream s reads topic "trades-frames", which application "trades" keeps its own state in: choose another --app or topic`,
+		"shop":   `metric m writes topic "shop-decisions", which application "shop" keeps its own state in: choose another --app or topic`,
+		"other":  "",
+	} {
+		got := ""
+		if err := p.CheckApp(app); err != nil {
+			got = err.Error()
+		}
+		if got != want {
+			t.Errorf("app %s: %q, want %q", app, got, want)
+		}
+	}
+}
+
+// TestPromptLeavesThePlan binds commands of all kinds against one plan.
+func TestPromptLeavesThePlan(t *testing.T) {
+	text := `CREATE STREAM s (k VARCHAR, n BIGINT);
+		CREATE TABLE t AS SELECT k, SUM(n) AS total FROM s GROUP BY k;
+		CREATE METRIC M AS SELECT k FROM t ORDER BY total DESC LIMIT 3 EMIT EVERY 5 SECONDS;`
+	p, diags := Bind("x.sql", text)
+	if p == nil {
+		t.Fatal(rendered(text, diags))
+	}
+	before := p.Explain("")
+	for _, q := range []string{"SELECT k, total + 1 FROM t ORDER BY 2", "SELECT * FROM nothing", "SELECT * FROM m",
+		"CREATE METRIC x AS SELECT COUNT(*) FROM s EMIT EVERY 7 SECONDS", "EXPLAIN t", "DESCRIBE t", "SHOW METRICS", "SELECT ("} {
+		cmd, diags := BindQuery(p, q)
+		if cmd == nil != syntax.HasErrors(diags) {
+			t.Errorf("%s: %v with\n%s", q, cmd, rendered(q, diags))
+		}
+	}
+	if after := p.Explain(""); after != before {
+		t.Errorf("the plan changed from\n%s\nto\n%s", before, after)
+	}
+	if p.Table("T") == nil || p.Stream("S") == nil || p.Metric("m") == nil || p.Metric("t") != nil {
+		t.Error("names are not found whatever their case")
+	}
+	if got := len(p.Table("t").Group()); got != 4 {
+		t.Errorf("%d group columns, want the key, the sum and the bounds of the window", got)
+	}
+}
+
 // TestExamples binds every query file of examples, without a warning.
 func TestExamples(t *testing.T) {
 	files, err := filepath.Glob("../../examples/*/*.sql")

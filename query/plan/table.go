@@ -236,8 +236,8 @@ func (b *binder) fold(t *Table, sel *syntax.Select, src *source) *selection {
 	sc := streamScope(src.stream, src.alias)
 	sc.window = src.window.Kind != NoWindow
 	if !isGrouped(sel) {
-		b.selection(sel, sc) // for the other mistakes
-		if t.Hidden || !sel.Distinct {
+		_, ok := b.selection(sel, sc) // for the other mistakes
+		if ok && (t.Hidden || !sel.Distinct) {
 			b.fail(selectListSpan(sel), notGrouped(sel, sc))
 		}
 		return nil

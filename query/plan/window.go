@@ -45,12 +45,14 @@ func paneOf(w Window, every []time.Duration) time.Duration {
 	if g <= limit {
 		return g
 	}
-	n := int64(g / finest)
-	least := int64((g + limit - 1) / limit)
-	// Lengths with few divisors (10,007 ms) stay whole rather than fall into splinters.
-	for k := least; k <= 4*least; k++ {
-		if n%k == 0 {
-			return g / time.Duration(k)
+	// Whole seconds read better in EXPLAIN; lengths with few divisors (10,007 ms) stay whole rather
+	// than fall into splinters.
+	least := (g + limit - 1) / limit
+	for _, unit := range []time.Duration{time.Second, finest} {
+		for k := least; k <= 4*least; k++ {
+			if g%(k*unit) == 0 {
+				return g / k
+			}
 		}
 	}
 	return g

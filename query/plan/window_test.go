@@ -19,7 +19,7 @@ func TestPaneOf(t *testing.T) {
 	}{
 		{Window{Tumbling, 5 * time.Second, 5 * time.Second}, nil, 5 * time.Second},
 		{Window{Tumbling, time.Hour, time.Hour}, nil, 10 * time.Second},
-		{Window{Tumbling, 24 * time.Hour, 24 * time.Hour}, nil, 86400 * ms},
+		{Window{Tumbling, 24 * time.Hour, 24 * time.Hour}, nil, 80 * time.Second},
 		{Window{Hopping, time.Minute, 20 * time.Second}, nil, 10 * time.Second},
 		{Window{Hopping, time.Minute, 25 * time.Second}, nil, 5 * time.Second},
 		{Window{Sliding, time.Hour, 0}, []time.Duration{5 * time.Second}, 5 * time.Second},
