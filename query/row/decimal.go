@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"math/bits"
 	"strconv"
 )
 
@@ -149,9 +150,9 @@ func parseLongDecimal(s string, precision, scale int, round bool) (Int128, fault
 
 // mulAdd returns m*f + c for a result that fits.
 func (m uint128) mulAdd(f, c uint64) uint128 {
-	v, _ := Int128{int64(m.hi), m.lo}.Mul(Int128{0, f})
-	v, _ = v.Add(Int128{0, c})
-	return uint128{uint64(v.Hi), v.Lo}
+	hi, lo := bits.Mul64(m.lo, f)
+	lo, carry := bits.Add64(lo, c, 0)
+	return uint128{m.hi*f + hi + carry, lo}
 }
 
 // splitNumber checks a number's form and returns its mantissa (digits with at most one point), its
