@@ -11,8 +11,9 @@ import (
 // Partials, as Encode writes them:
 //
 //	COUNT            uvarint count
-//	SUM, AVG         uvarint count of values, then when it is not 0 the exact sum: an Int256, or an
-//	                 ExactFloat for doubles
+//	SUM, AVG         uvarint twice the count of values, and unless that is 0 the exact sum: a varint,
+//	                 or, where that is too short and 1 was added to the count, an Int256
+//	SUM, AVG         of doubles: uvarint count, and unless that is 0 an ExactFloat
 //	MIN, MAX         the row key of the value; that of NULL for none
 //	FIRST, LAST      the row key of the time, then of the value; that of NULL alone for none
 //	... (DISTINCT x) uvarint count, then for each value in order uvarint length and row key
@@ -54,16 +55,16 @@ func (a *Aggregate) Skip(src []byte) (rest []byte, err error) {
 	case a.Selection():
 		return skipSelection(a, src)
 	}
+	if a.Name != "COUNT" && a.Arg.Type().Kind != row.Double {
+		_, rest, err = takeSum(src)
+		return rest, err
+	}
 	n, rest, err := takeCount(src)
 	if err != nil || n == 0 || a.Name == "COUNT" {
 		return rest, err
 	}
-	if a.Arg.Type().Kind == row.Double {
-		var f row.ExactFloat
-		return f.Decode(rest)
-	}
-	_, rest, err = row.DecodeInt256(rest)
-	return rest, err
+	var f row.ExactFloat
+	return f.Decode(rest)
 }
 
 // Empty tells whether a partial is that of an empty slot.

@@ -128,46 +128,70 @@ func (a *sumAcc) total(slot int) row.Int256 {
 
 func (a *sumAcc) Encode(dst []byte, slot int) []byte {
 	s := &a.slots[slot]
-	dst = binary.AppendUvarint(dst, uint64(s.count))
 	if s.count == 0 {
-		return dst
+		return append(dst, 0)
+	}
+	head := uint64(s.count) << 1
+	if s.hi == int64(s.lo)>>63 && (len(a.wide) == 0 || a.wide[int32(slot)] == nil) {
+		return binary.AppendVarint(binary.AppendUvarint(dst, head), int64(s.lo))
 	}
 	sum := a.total(slot)
-	return sum.Append(dst)
+	if v, ok := sum.Int128(); ok && v.IsInt64() {
+		return binary.AppendVarint(binary.AppendUvarint(dst, head), v.Int64())
+	}
+	return sum.Append(binary.AppendUvarint(dst, head|1))
+}
+
+// partialSum is a decoded partial. The sum is in narrow, or in wide when it needs more than 64
+// bits.
+type partialSum struct {
+	count, narrow int64
+	isWide        bool
+	wide          row.Int256
+}
+
+func takeSum(src []byte) (p partialSum, rest []byte, err error) {
+	head, rest, err := takeCount(src)
+	if err != nil || head == 0 {
+		return p, rest, err
+	}
+	p.count = int64(uint64(head) >> 1)
+	if p.isWide = head&1 != 0; p.isWide {
+		p.wide, rest, err = row.DecodeInt256(rest)
+		return p, rest, err
+	}
+	narrow, n := binary.Varint(rest)
+	if n <= 0 {
+		return p, nil, errPartial
+	}
+	p.narrow = narrow
+	return p, rest[n:], nil
 }
 
 func (a *sumAcc) Merge(slot int, src []byte) (rest []byte, err error) {
-	n, rest, err := takeCount(src)
-	if err != nil || n == 0 {
-		return rest, err
-	}
-	sum, rest, err := row.DecodeInt256(rest)
+	p, rest, err := takeSum(src)
 	if err != nil {
 		return nil, err
 	}
-	a.slots[slot].count += n
-	if v, ok := sum.Int128(); ok {
-		a.add(int32(slot), v)
+	a.slots[slot].count += p.count
+	if p.isWide {
+		a.wideOf(int32(slot)).Add(&p.wide)
 	} else {
-		a.wideOf(int32(slot)).Add(&sum)
+		a.add(int32(slot), row.Int128FromInt64(p.narrow))
 	}
 	return rest, nil
 }
 
 func (a *sumAcc) Subtract(slot int, src []byte) (rest []byte, err error) {
-	n, rest, err := takeCount(src)
-	if err != nil || n == 0 {
-		return rest, err
-	}
-	sum, rest, err := row.DecodeInt256(rest)
+	p, rest, err := takeSum(src)
 	if err != nil {
 		return nil, err
 	}
-	a.slots[slot].count -= n
-	if v, ok := sum.Int128(); ok && (v.Hi != math.MinInt64 || v.Lo != 0) {
-		a.add(int32(slot), v.Neg())
+	a.slots[slot].count -= p.count
+	if p.isWide {
+		a.wideOf(int32(slot)).Sub(&p.wide)
 	} else {
-		a.wideOf(int32(slot)).Sub(&sum)
+		a.add(int32(slot), row.Int128FromInt64(p.narrow).Neg())
 	}
 	return rest, nil
 }

@@ -95,6 +95,9 @@ func (n *apply) row(vals []row.Value) (row.Value, error) {
 func (n *apply) compile(c *compiler) step {
 	steps := make([]step, len(n.args))
 	for i, a := range n.args {
+		if n.op == arithOps["*"][row.Decimal] && n.args[1-i].Type().Kind == row.Decimal && !isWhole(n.args[1-i]) {
+			a = wholeFactor(a)
+		}
 		steps[i] = a.compile(c)
 	}
 	args := make([]*row.Vector, len(n.args))
@@ -106,7 +109,7 @@ func (n *apply) compile(c *compiler) step {
 			args[i] = s(f, sel)
 		}
 		if im.nulls {
-			out.Null = nil
+			scratch.clear(sel, args, out)
 		} else {
 			sel = scratch.drop(sel, args, out)
 		}

@@ -16,6 +16,9 @@ var relations = map[string]relation{
 	">": {greater: true}, ">=": {equal: true, greater: true},
 }
 
+// outcomes is the relation by one more than what a comparison returns.
+func (r relation) outcomes() [3]int64 { return [3]int64{b2i(r.less), b2i(r.equal), b2i(r.greater)} }
+
 func (r relation) holds(c int) bool {
 	return c < 0 && r.less || c == 0 && r.equal || c > 0 && r.greater
 }
@@ -132,7 +135,7 @@ func bindCompare(rel relation) func([]Node, row.Type) impl {
 				im.vec = compareBy(rel, by)
 				im.row = func(a []row.Value) (row.Value, error) { return row.Bool(rel.holds(by(a[0].D, a[1].D))), nil }
 			} else {
-				im.vec = compareBy(rel, row.Int128.Cmp)
+				im.vec = compareDecimals(rel)
 			}
 		case row.Str:
 			im.vec = compareStrings(rel, right.S, isConst)
@@ -146,28 +149,42 @@ func bindCompare(rel relation) func([]Node, row.Type) impl {
 // compareScaled compares decimals of different scales. What does not fit 38 digits at the larger
 // scale is larger, in size, than anything that has it.
 func compareScaled(a, b row.Int128, as, bs int) int {
-	x, over := a, false
-	if as < bs {
-		x, over = a.MulPow10(bs - as)
-	} else {
-		b, over = b.MulPow10(as - bs)
+	if as > bs {
+		return -compareScaled(b, a, bs, as)
 	}
-	switch {
-	case !over:
-		return x.Cmp(b)
-	case as < bs:
+	scaled, over := a.MulPow10(bs - as)
+	if over {
 		return a.Sign()
 	}
-	return -b.Sign()
+	return scaled.Cmp(b)
 }
 
 type kernel = func(f *frame, sel []int32, args []*row.Vector, out *row.Vector)
 
 func compareBy[T phys](rel relation, by func(a, b T) int) kernel {
+	outcome := rel.outcomes()
 	return func(_ *frame, sel []int32, args []*row.Vector, out *row.Vector) {
 		a, b, r := data[T](args[0]), data[T](args[1]), out.I64
 		for _, i := range sel {
-			r[i] = b2i(rel.holds(by(a[i], b[i])))
+			r[i] = outcome[1+by(a[i], b[i])]
+		}
+	}
+}
+
+func compareDecimals(rel relation) kernel {
+	outcome := rel.outcomes()
+	return func(_ *frame, sel []int32, args []*row.Vector, out *row.Vector) {
+		a, b, r := args[0].Dec, args[1].Dec, out.I64
+		for _, i := range sel {
+			x, y := a[i], b[i]
+			c := 1
+			switch {
+			case x.Hi < y.Hi || x.Hi == y.Hi && x.Lo < y.Lo:
+				c = 0
+			case x != y:
+				c = 2
+			}
+			r[i] = outcome[c]
 		}
 	}
 }
@@ -186,11 +203,26 @@ func compareInts(rel relation, c int64, isConst bool) kernel {
 
 func compareStrings(rel relation, c string, isConst bool) kernel {
 	return func(_ *frame, sel []int32, args []*row.Vector, out *row.Vector) {
-		if isConst {
+		switch {
+		case isConst && len(c) == 1 && !rel.less && !rel.greater:
+			equalByte(sel, args[0].Str, c[0], out.I64)
+			return
+		case isConst:
 			compareConst(rel, sel, args[0].Str, c, out.I64)
 			return
 		}
 		compareLoop(rel, sel, args[0].Str, args[1].Str, out.I64)
+	}
+}
+
+// equalByte compares with a text of one byte, a flag such as 'B', without a call.
+func equalByte(sel []int32, a []string, c byte, r []int64) {
+	for _, i := range sel {
+		s, differs := a[i], byte(1)
+		if len(s) == 1 {
+			differs = s[0] ^ c
+		}
+		r[i] = b2i(differs == 0)
 	}
 }
 
@@ -269,6 +301,7 @@ func bindDistinct(not bool) func([]Node, row.Type) impl {
 				return row.Int(one(a[0], a[1])), nil
 			},
 			vec: func(f *frame, sel []int32, args []*row.Vector, out *row.Vector) {
+				out.Null = nil
 				equal.vec(f, sel, args, out)
 				for _, i := range sel {
 					ln, rn := args[0].IsNull(int(i)), args[1].IsNull(int(i))

@@ -1,6 +1,8 @@
 package expr
 
 import (
+	"math/bits"
+
 	"penstock/query/row"
 )
 
@@ -60,7 +62,8 @@ func bindDecimal(name string) func([]Node, row.Type) impl {
 	}
 }
 
-// mulDecimals multiplies unscaled values: the scales add up by themselves.
+// mulDecimals multiplies unscaled values: the scales add up by themselves. The loops take whole
+// numbers as they are, see wholeFactor.
 func mulDecimals(capped bool) impl {
 	return impl{
 		row: func(a []row.Value) (row.Value, error) {
@@ -71,16 +74,53 @@ func mulDecimals(capped bool) impl {
 			return row.Dec128(x), nil
 		},
 		vec: func(f *frame, sel []int32, args []*row.Vector, out *row.Vector) {
-			a, b, r := args[0].Dec, args[1].Dec, out.Dec
+			a, b := args[0], args[1]
+			if b.Dec == nil {
+				a, b = b, a
+			}
+			if a.Dec == nil && b.Dec != nil {
+				mulWhole(f, sel, a.I64, b.Dec, out.Dec, capped)
+				return
+			}
 			for _, i := range sel {
-				x, over := a[i].Mul(b[i])
-				r[i] = x
+				x, over := a.Dec[i].Mul(b.Dec[i])
+				out.Dec[i] = x
 				if over || capped && !x.FitsPrecision(row.MaxPrecision) {
 					f.errs.Fail(i, errDecimal)
 				}
 			}
 		},
 	}
+}
+
+// mulWhole multiplies BIGINTs with DECIMALs: amount * price. Two numbers of 64 bits, as most are,
+// need one multiplication and cannot leave 128.
+func mulWhole(f *frame, sel []int32, a []int64, b, r []row.Int128, capped bool) {
+	for _, i := range sel {
+		x, y := a[i], b[i]
+		if y.IsInt64() {
+			z := int64(y.Lo)
+			hi, lo := bits.Mul64(uint64(x), uint64(z))
+			r[i] = row.Int128{Hi: int64(hi) - (x>>63)&z - (z>>63)&x, Lo: lo}
+			continue // at most 2^126, which is below 10^38
+		}
+		p, over := y.Mul(row.Int128FromInt64(x))
+		r[i] = p
+		if over || capped && !p.FitsPrecision(row.MaxPrecision) {
+			f.errs.Fail(i, errDecimal)
+		}
+	}
+}
+
+func isWhole(n Node) bool { return wholeFactor(n) != n }
+
+// wholeFactor returns what to compile for a factor of a DECIMAL product: a whole number is
+// multiplied as it is, without a vector of DECIMALs made from it first.
+func wholeFactor(n Node) Node {
+	if c, ok := n.(*cast); ok && c.implicit && c.typ.Scale == 0 && c.x.Type().Physical() == row.I64 {
+		return c.x
+	}
+	return n
 }
 
 // scaledDecimal applies do to the operands brought to the scale of the result.

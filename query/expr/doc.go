@@ -33,7 +33,7 @@
 //
 // The table in functions.go names every function with its signatures. One that is a plain Go
 // function over the physical types needs a table line, the function, and a line in
-// testdata/functions; the generic adaptors in kernel.go derive both ways of computing it.
+// testdata; the generic adaptors in kernel.go derive both ways of computing it.
 //
 // # Aggregates
 //

@@ -73,6 +73,13 @@ func Functions() []Info {
 func Call(name string, args []Node) (Node, error) {
 	e := functionsByName[name]
 	if e == nil {
+		if hint, ok := refusedFunctions[name]; ok {
+			return nil, typeError(hint, "%s would change with every reading, and a result must not", name)
+		}
+		if IsAggregate(name) {
+			return nil, typeError("an aggregate belongs in SELECT, HAVING or ORDER BY",
+				"%s is an aggregate, found it where a row is computed", name)
+		}
 		return nil, &UnknownFunction{Name: name, Similar: similar(name)}
 	}
 	if e.make != nil {

@@ -22,7 +22,7 @@ const (
 func kinds(k ...row.Kind) []row.Kind { return k }
 
 // functionTable names every function. To add one: a line here, its code in text.go, number.go or
-// time.go, and a line in testdata/functions.
+// time.go, and a line in one of the files of testdata (a test asks for it).
 var functionTable = []entry{
 	// Choices. These evaluate only what they need.
 	{name: "COALESCE", sig: "COALESCE(x, ...)", help: "the first argument that is not NULL", make: newCoalesce},
@@ -103,4 +103,18 @@ var functionTable = []entry{
 var functionAliases = [][2]string{
 	{"CHAR_LENGTH", "LENGTH"}, {"CHARACTER_LENGTH", "LENGTH"}, {"SUBSTR", "SUBSTRING"}, {"BTRIM", "TRIM"},
 	{"CEILING", "CEIL"}, {"POW", "POWER"}, {"LOG10", "LOG"},
+}
+
+// refusedFunctions are what a PostgreSQL user may reach for and cannot have: a result must be the
+// same whenever, and however often, it is computed.
+var refusedFunctions = map[string]string{
+	"NOW":                   "use rowtime, the time of the row",
+	"CURRENT_TIMESTAMP":     "use rowtime, the time of the row",
+	"LOCALTIMESTAMP":        "use rowtime, the time of the row",
+	"CLOCK_TIMESTAMP":       "use rowtime, the time of the row",
+	"STATEMENT_TIMESTAMP":   "use rowtime, the time of the row",
+	"TRANSACTION_TIMESTAMP": "use rowtime, the time of the row",
+	"CURRENT_DATE":          "use DATE(rowtime), the day of the row",
+	"RANDOM":                "take a number from the row",
+	"GEN_RANDOM_UUID":       "take an id from the row",
 }

@@ -15,7 +15,8 @@ type impl struct {
 	// vec computes the positions in sel into out. With nulls unset sel has no NULLs and out.Null
 	// is set already.
 	vec func(f *frame, sel []int32, args []*row.Vector, out *row.Vector)
-	// nulls: the operation takes NULL arguments itself, and sets out.Null, which is nil before.
+	// nulls: the operation takes NULL arguments itself. When some may be NULL, out.Null is there,
+	// all unset at sel.
 	nulls bool
 }
 

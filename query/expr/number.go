@@ -263,11 +263,6 @@ func extremeImpl(t row.Type, sign int) impl {
 			return pick(len(a), func(k int) row.Value { return a[k] }), nil
 		},
 		vec: func(_ *frame, sel []int32, args []*row.Vector, out *row.Vector) {
-			for _, a := range args {
-				if a.Null != nil && out.Null == nil {
-					out.Null = make([]bool, row.MaxBatch)
-				}
-			}
 			for _, i := range sel {
 				setValue(out, i, pick(len(args), func(k int) row.Value { return args[k].Value(int(i)) }))
 			}

@@ -150,6 +150,25 @@ func (n *nulls) drop(sel []int32, args []*row.Vector, out *row.Vector) []int32 {
 	return kept
 }
 
+// clear makes room for NULLs in out, none of them set yet, when an argument has some.
+func (n *nulls) clear(sel []int32, args []*row.Vector, out *row.Vector) {
+	out.Null = nil
+	for _, a := range args {
+		if a.Null == nil {
+			continue
+		}
+		if n.flags == nil {
+			n.flags = make([]bool, row.MaxBatch)
+		}
+		out.Null = n.flags
+	}
+	if out.Null != nil {
+		for _, i := range sel {
+			out.Null[i] = false
+		}
+	}
+}
+
 // picker appends to out the positions of sel where a condition is true. Failed positions may be
 // among them. out may share memory with sel from its start: it never gets ahead of it.
 type picker func(f *frame, sel, out []int32) []int32

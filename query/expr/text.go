@@ -268,9 +268,6 @@ func concatImpl(args []Node, separated bool) impl {
 			return v, err
 		},
 		vec: func(f *frame, sel []int32, args []*row.Vector, out *row.Vector) {
-			if separated && args[0].Null != nil {
-				out.Null = make([]bool, row.MaxBatch)
-			}
 			var buf []byte
 			for _, i := range sel {
 				var v row.Value
