@@ -92,6 +92,9 @@ func (x *ExactFloat) cover(lo, hi int) {
 	n := len(x.limbs)
 	if n == 0 {
 		x.low = lo
+		if cap(x.limbs) == 0 {
+			x.limbs = make([]uint64, 0, 4)
+		}
 		for range hi - lo + 1 {
 			x.limbs = append(x.limbs, 0)
 		}

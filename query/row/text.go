@@ -210,8 +210,11 @@ func ParseValue(s string, t Type) (Value, error) {
 		us, err := ParseTimestamp(s)
 		return Int(us), err
 	case Date:
-		days, err := ParseDate(s)
-		return Int(days), err
+		days, ok := parseDate10(s)
+		if _, _, whole := parseISO(s); !ok || !whole {
+			return Value{}, notA(s, t)
+		}
+		return Int(days), nil // of a time its date as written, whatever its zone
 	case Interval:
 		us, err := ParseInterval(s)
 		return Int(us), err

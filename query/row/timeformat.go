@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"time"
-	_ "time/tzdata" // the zones travel in the binary: results must not hang on the machine's own
+	_ "time/tzdata" // zones by name, also where the machine has none, as in an empty container
 )
 
 // TimeFormat reads timestamps of one written form. It is immutable.
