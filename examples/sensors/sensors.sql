@@ -30,7 +30,7 @@ CREATE TABLE room_minutes AS
   HAVING AVG(celsius) > 24.0;
 
 CREATE METRIC warm_rooms AS
-  SELECT room, minute, ROUND(mean, 1) AS mean, swing FROM room_minutes ORDER BY mean DESC LIMIT 5 EMIT FINAL;
+  SELECT room, minute, ROUND(mean, 1) AS mean, ROUND(swing, 2) AS swing FROM room_minutes ORDER BY mean DESC LIMIT 5 EMIT FINAL;
 
 -- the newest reading of every sensor, as it comes in
 CREATE METRIC latest AS
