@@ -19,6 +19,7 @@ type selection struct {
 	aggs          []*expr.Aggregate
 	having        expr.Node
 	output        []Named
+	given         []bool // by output column: the user chose its name, or * brought it
 	distinct      bool
 	order         []orderTerm
 	limit, offset int
@@ -50,6 +51,9 @@ func (b *binder) selection(sel *syntax.Select, sc *scope) (*selection, bool) {
 	}
 	for _, item := range sel.Items {
 		s.output = append(s.output, b.item(g, s, item)...)
+		for len(s.given) < len(s.output) {
+			s.given = append(s.given, item.Star || item.Alias != nil)
+		}
 	}
 	if sel.Having != nil {
 		x.clause = "HAVING"
@@ -64,7 +68,7 @@ func (b *binder) selection(sel *syntax.Select, sc *scope) (*selection, bool) {
 	if b.errors > before {
 		return s, false
 	}
-	nameOutputs(s.output)
+	s.nameOutputs()
 	s.keys, s.aggs = g.keys, x.aggs
 	if s.grouped {
 		s.resolve()
@@ -185,22 +189,27 @@ func nameOf(e syntax.Expr) string {
 	return ""
 }
 
-// nameOutputs gives nameless columns their position, and a number to names that a function made
-// twice: COUNT(*), COUNT(x) are count and count_2. Results are read by name, so names differ.
-func nameOutputs(list []Named) {
-	seen := map[string]int{}
-	for i := range list {
-		name := list[i].Name
-		if name == "" {
-			name = "column" + strconv.Itoa(i+1)
+// nameOutputs gives nameless columns their position, and a number to names that are there already:
+// COUNT(*), COUNT(x) are count and count_2. Results are read by name, so names differ; those
+// that the user chose are kept.
+func (s *selection) nameOutputs() {
+	taken := map[string]bool{}
+	for _, chosen := range []bool{true, false} {
+		for i := range s.output {
+			if s.given[i] != chosen {
+				continue
+			}
+			base := s.output[i].Name
+			if base == "" {
+				base = "column" + strconv.Itoa(i+1)
+			}
+			name := base
+			for n := 2; taken[name]; n++ {
+				name = base + "_" + strconv.Itoa(n)
+			}
+			taken[name] = true
+			s.output[i].Name = name
 		}
-		base := name
-		for seen[name] > 0 {
-			seen[base]++
-			name = base + "_" + strconv.Itoa(seen[base])
-		}
-		seen[name]++
-		list[i].Name = name
 	}
 }
 
