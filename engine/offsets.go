@@ -56,6 +56,9 @@ func (c *cluster) fetchOffsets(ctx context.Context, group, topic string, partiti
 	if err == nil {
 		err = kerr.ErrorForCode(resp.ErrorCode)
 	}
+	if errors.Is(err, kerr.GroupIDNotFound) {
+		err, resp.Topics = nil, nil // nobody ever committed in it
+	}
 	if err != nil {
 		return nil, fmt.Errorf("offsets of %s: %w", group, err)
 	}

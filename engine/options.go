@@ -119,6 +119,8 @@ func (o Options) Validate() error {
 	}
 	if o.Plan == nil {
 		bad("no plan")
+	} else if err := o.Plan.CheckApp(o.App); err != nil {
+		errs = append(errs, err)
 	}
 	if o.FoldPartitions < 0 || o.FoldPartitions > 1024 {
 		bad("fold partitions: %d, expected 1 to 1024", o.FoldPartitions)

@@ -74,7 +74,6 @@ func openProducer(ctx context.Context, o Options, group string, topics *topicIDs
 	opts := append(clientOptions(o.Brokers, "penstock-"+group, log),
 		kgo.TransactionalID(id),
 		kgo.TransactionTimeout(o.TransactionTimeout),
-		kgo.RecordDeliveryTimeout(o.TransactionTimeout),
 		// All records of a flush are handed over at once and then flushed, so that lingering
 		// only keeps the first ones from leaving in a batch of their own.
 		kgo.ProducerLinger(time.Second),

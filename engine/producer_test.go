@@ -19,7 +19,9 @@ type joined struct {
 	done   chan struct{}
 }
 
-type joinHandler struct{ joined chan sarama.ConsumerGroupSession }
+type joinHandler struct {
+	joined chan sarama.ConsumerGroupSession
+}
 
 func (h joinHandler) Setup(s sarama.ConsumerGroupSession) error { h.joined <- s; return nil }
 

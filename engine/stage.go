@@ -63,10 +63,13 @@ type stage struct {
 	// onCommit is told of every transaction, if not nil.
 	onCommit func(flushRecords, flushTimes)
 
-	mu    sync.Mutex
-	state string
-	lives int
-	last  error // what ended the last life
+	mu       sync.Mutex
+	state    string
+	lives    int
+	last     error // what ended the last life
+	flushes  int64
+	records  int64
+	lastTook time.Duration
 }
 
 // life is one life of a stage.
@@ -87,10 +90,15 @@ type life struct {
 	stopped chan struct{} // the session's flusher has ended
 }
 
+// coreRetries is how often in a row the core may refuse what it is given. Once may be a flush of
+// ours that went wrong in memory; what is committed does not change by being read again.
+const coreRetries = 3
+
 // supervise keeps the stage alive until ctx is done or an error says that another life would end
 // the same way.
 func (s *stage) supervise(ctx context.Context) error {
 	var b backoff
+	repeated := 0
 	for {
 		began := time.Now()
 		err := s.live(ctx)
@@ -101,6 +109,14 @@ func (s *stage) supervise(ctx context.Context) error {
 		s.setState("restarting", err)
 		if final(err) {
 			return err
+		}
+		var ce *coreError
+		if errors.As(err, &ce) {
+			if repeated++; repeated >= coreRetries {
+				return &StopError{Err: err}
+			}
+		} else {
+			repeated = 0
 		}
 		if time.Since(began) > time.Minute {
 			b.reset()
@@ -294,6 +310,14 @@ func (l *life) cleanUp(*session) {
 	}
 }
 
+func (s *stage) count(w *work, times flushTimes) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.flushes++
+	s.records += int64(len(w.records))
+	s.lastTook = times.Total()
+}
+
 // flush takes what was gathered and commits it. After an error the life is over.
 func (l *life) flush(ctx context.Context) error {
 	w, err := l.logic.take()
@@ -310,6 +334,7 @@ func (l *life) flush(ctx context.Context) error {
 		return err
 	}
 	l.limit.committed(w.bytes, times.Total())
+	l.count(w, times)
 	if l.onCommit != nil {
 		l.onCommit(w.flushRecords, times)
 	}

@@ -304,7 +304,10 @@ func TestTableStageKilled(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = store.Partition("t", 1).Apply(func(b *storage.Batch) error { b.Set([]byte("key-1"), binary.BigEndian.AppendUint64(nil, 1<<40)); return nil }, 1<<40)
+	err = store.Partition("t", 1).Apply(func(b *storage.Batch) error {
+		b.Set([]byte("key-1"), binary.BigEndian.AppendUint64(nil, 1<<40))
+		return nil
+	}, 1<<40)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -363,4 +366,3 @@ func TestZombieIsFenced(t *testing.T) {
 		t.Errorf("counts differ: %s", firstDifference(got, h.want))
 	}
 }
-

@@ -1,0 +1,184 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"time"
+
+	"penstock/engine/core"
+	"penstock/query/plan"
+)
+
+// errCaughtUp is why Run ends when everything is caught up.
+var errCaughtUp = errors.New("caught up")
+
+// catchUp returns when everything that could be read when it was called is in the results. Then
+// the input counts as ended, which is a decision: all clocks of a stream move to the end of the
+// last window or interval that holds a row, and what that closes is published as well.
+//
+// It looks at what is committed, not at this process's memory, so it is the same for one process
+// and for several.
+func (e *Engine) catchUp(ctx context.Context) error {
+	ends := map[*plan.Stream]map[int32]bounds{}
+	for _, s := range e.opts.Plan.Streams {
+		b, err := e.cluster.bounds(ctx, s.Options.Topic)
+		if err != nil {
+			return err
+		}
+		ends[s] = b
+	}
+	for _, s := range e.opts.Plan.Streams {
+		if err := e.endStream(ctx, s, ends[s]); err != nil {
+			return err
+		}
+	}
+	// Frames before loop: a transaction of fold commits the shares it sends with the offsets of
+	// the frames they come from, so when all frames are committed, no new share appears.
+	n := names{e.opts.App}
+	for _, topic := range []string{n.Frames(), n.FoldLoop()} {
+		err := e.poll(ctx, func() (bool, error) { return e.topicDone(ctx, n.FoldGroup(), topic) })
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// catchUpEvery is how often it is looked whether things have come far enough.
+const catchUpEvery = 50 * time.Millisecond
+
+// poll asks until the answer is yes. Errors that go away are asked past.
+func (e *Engine) poll(ctx context.Context, ask func() (bool, error)) error {
+	for {
+		ok, err := ask()
+		if ok {
+			return nil
+		}
+		if err != nil && !transient(err) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-e.opts.Clock.After(catchUpEvery):
+		}
+	}
+}
+
+// endStream waits until a stream has been read up to ends, moves its clocks to their last place,
+// and waits until that is committed.
+func (e *Engine) endStream(ctx context.Context, s *plan.Stream, ends map[int32]bounds) error {
+	var last int64
+	some := false
+	err := e.poll(ctx, func() (bool, error) {
+		at, err := e.positions(ctx, s, ends)
+		if err != nil {
+			return false, err
+		}
+		done, err := e.readUpTo(ctx, s, at, ends)
+		if !done || err != nil {
+			return false, err
+		}
+		last, some = core.EndOfInput(slices.Collect(maps.Values(at)))
+		return true, nil
+	})
+	if err != nil || !some {
+		return err
+	}
+	return e.poll(ctx, func() (bool, error) {
+		// Again each time: a partition that was taken over meanwhile has to be moved, too.
+		if r := e.route(s); r != nil {
+			for _, src := range r.assigned() {
+				src.end(last)
+			}
+		}
+		at, err := e.positions(ctx, s, ends)
+		if err != nil {
+			return false, err
+		}
+		for _, pos := range at {
+			if !pos.Started || pos.Clock < last {
+				return false, nil
+			}
+		}
+		return true, nil
+	})
+}
+
+// end moves the partition's clock to the end of the input, once.
+func (s *routeSource) end(at int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if pos := s.core.Position(); s.over || pos.Started && pos.Clock >= at {
+		return
+	}
+	s.core.MoveClock(at, core.DecisionEnd)
+}
+
+// positions returns the committed positions of a stream.
+func (e *Engine) positions(ctx context.Context, s *plan.Stream, ends map[int32]bounds) (map[int32]core.Position, error) {
+	all := make([]int32, 0, len(ends))
+	for p := range ends {
+		all = append(all, p)
+	}
+	at, err := e.cluster.fetchOffsets(ctx, names{e.opts.App}.RouteGroup(s.Name), s.Options.Topic, all)
+	if err != nil {
+		return nil, err
+	}
+	got := map[int32]core.Position{}
+	for p, o := range at {
+		if o.Offset == noOffset {
+			got[p] = core.Start(ends[p].Start)
+			continue
+		}
+		pos, err := core.ParsePosition(o.Offset, o.Metadata)
+		if err != nil {
+			return nil, err
+		}
+		got[p] = pos
+	}
+	return got, nil
+}
+
+// readUpTo tells whether all partitions were read as far as they went, or all that is missing
+// are transaction markers.
+func (e *Engine) readUpTo(ctx context.Context, s *plan.Stream, at map[int32]core.Position, ends map[int32]bounds) (bool, error) {
+	for p, b := range ends {
+		if at[p].Offset >= b.End {
+			continue
+		}
+		idle, next, err := e.cluster.drained(ctx, e.topics, s.Options.Topic, p, at[p].Offset)
+		if err != nil || !idle && next < b.End {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// topicDone tells whether a group has committed everything in a topic.
+func (e *Engine) topicDone(ctx context.Context, group, topic string) (bool, error) {
+	limits, err := e.cluster.bounds(ctx, topic)
+	if err != nil {
+		return false, err
+	}
+	all := make([]int32, 0, len(limits))
+	for p := range limits {
+		all = append(all, p)
+	}
+	at, err := e.cluster.fetchOffsets(ctx, group, topic, all)
+	if err != nil {
+		return false, err
+	}
+	for p, b := range limits {
+		from := max(at[p].Offset, b.Start)
+		if from >= b.End {
+			continue
+		}
+		if idle, _, err := e.cluster.drained(ctx, e.topics, topic, p, from); !idle || err != nil {
+			return false, err
+		}
+	}
+	return true, nil
+}

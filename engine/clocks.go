@@ -1,0 +1,231 @@
+package engine
+
+import (
+	"context"
+	"time"
+
+	"penstock/engine/core"
+)
+
+// clockKeeper sees to it that time goes on in a stream: it moves the clocks of source partitions
+// that have nothing to say, and holds back those that run ahead of the slowest.
+//
+// Where time is Kafka's, an idle partition's clock is the wall clock less a slack. Where it is a
+// column, it follows the highest clock of the stream's partitions less a slack; and when no
+// partition has anything to say, that highest clock goes on with the wall clock.
+type clockKeeper struct {
+	route   *routeLogic
+	last    map[int32]int64 // offset of each partition at the last look
+	clocks  map[int32]int64 // clocks that have begun, of all partitions
+	anchor  int64           // highest clock when last a row came
+	since   time.Time       // when that was
+	begun   bool
+	foreign time.Time // when the positions of other processes were last read
+	limits  time.Time // when the ends of the partitions were last read
+}
+
+const (
+	// keeperEvery is how often the clocks are looked at. A look costs nothing while no move
+	// would close a pane.
+	keeperEvery = 100 * time.Millisecond
+	// foreignEvery is how often other processes' positions are read.
+	foreignEvery = 500 * time.Millisecond
+	// endsEvery is how often the ends of the partitions are read.
+	endsEvery = time.Second
+	// leastSlack is how far an idle clock stays behind the wall clock in any case: records that
+	// producers have stamped and not yet sent.
+	leastSlack = 2 * time.Second
+)
+
+func newClockKeeper(r *routeLogic) *clockKeeper {
+	return &clockKeeper{route: r, last: map[int32]int64{}, clocks: map[int32]int64{}}
+}
+
+func (k *clockKeeper) run(ctx context.Context) {
+	clock := k.route.life.opts.Clock
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-clock.After(keeperEvery):
+		}
+		k.look(ctx, clock.Now())
+	}
+}
+
+func (k *clockKeeper) look(ctx context.Context, now time.Time) {
+	sources := k.route.assigned()
+	k.ends(ctx, sources, now)
+	quiet := k.observe(ctx, sources, now)
+	k.hold(sources)
+	to, ok := k.target(now)
+	if !ok {
+		return
+	}
+	for _, s := range quiet {
+		if ctx.Err() != nil {
+			return
+		}
+		k.move(ctx, s, to)
+	}
+}
+
+// ends notes where the partitions end, for those who want to know the lag.
+func (k *clockKeeper) ends(ctx context.Context, sources []*routeSource, now time.Time) {
+	if now.Sub(k.limits) < endsEvery {
+		return
+	}
+	k.limits = now
+	limits, err := k.route.life.cluster.bounds(ctx, k.route.topic())
+	if err != nil {
+		return
+	}
+	for _, s := range sources {
+		s.limit.Store(limits[s.number].End)
+	}
+}
+
+// observe notes where all partitions stand and returns the assigned ones from which nothing has
+// come since the last look.
+func (k *clockKeeper) observe(ctx context.Context, sources []*routeSource, now time.Time) []*routeSource {
+	var quiet []*routeSource
+	active := false
+	see := func(p int32, pos core.Position) bool {
+		last, seen := k.last[p]
+		k.last[p] = pos.Offset
+		if pos.Started {
+			k.clocks[p] = pos.Clock
+		}
+		return seen && last == pos.Offset
+	}
+	own := map[int32]bool{}
+	for _, s := range sources {
+		own[s.number] = true
+		if see(s.number, s.core.Position()) {
+			quiet = append(quiet, s)
+		} else {
+			active = true
+		}
+	}
+	if now.Sub(k.foreign) >= foreignEvery {
+		k.foreign = now
+		for p, pos := range k.route.foreign(ctx, own) {
+			if !see(p, pos) {
+				active = true
+			}
+		}
+	}
+	if active || !k.begun {
+		for _, c := range k.clocks {
+			if !k.begun || c > k.anchor {
+				k.anchor, k.begun = c, true
+			}
+		}
+		k.since = now
+	}
+	return quiet
+}
+
+// foreign returns the positions of the partitions that other processes route.
+func (r *routeLogic) foreign(ctx context.Context, own map[int32]bool) map[int32]core.Position {
+	parts, err := topicManager{r.life.cluster}.Partitions(r.topic())
+	if err != nil {
+		return nil
+	}
+	var others []int32
+	for _, p := range parts {
+		if !own[p] {
+			others = append(others, p)
+		}
+	}
+	if len(others) == 0 {
+		return nil
+	}
+	at, err := r.life.cluster.fetchOffsets(ctx, r.life.stage.group, r.topic(), others)
+	if err != nil {
+		return nil
+	}
+	got := map[int32]core.Position{}
+	for p, o := range at {
+		if pos, err := core.ParsePosition(o.Offset, o.Metadata); err == nil {
+			got[p] = pos
+		}
+	}
+	return got
+}
+
+// target is where the clock of an idle partition belongs now, in microseconds. It is not known
+// for a stream with a time column before its first row.
+func (k *clockKeeper) target(now time.Time) (int64, bool) {
+	s := k.route.stream
+	if s.TimeColumn < 0 {
+		return now.Add(-max(s.Options.Delay, s.Options.IdleSlack, leastSlack)).UnixMicro(), true
+	}
+	if !k.begun {
+		return 0, false
+	}
+	return k.anchor + now.Sub(k.since).Microseconds() - s.Options.IdleSlack.Microseconds(), true
+}
+
+// move moves the clock of a partition if that closes a pane and the partition is idle.
+func (k *clockKeeper) move(ctx context.Context, s *routeSource, to int64) {
+	pos := s.core.Position()
+	if pos.Started && floorDiv(to, k.route.step) <= floorDiv(pos.Clock, k.route.step) {
+		return
+	}
+	l := k.route.life
+	idle, _, err := l.cluster.drained(ctx, l.topics, k.route.topic(), s.number, pos.Offset)
+	if err != nil {
+		if ctx.Err() == nil {
+			l.log.Debug("idle check", "partition", s.number, "err", err)
+		}
+		return
+	}
+	if !idle {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	// What has come since was sent after the look at the partition, and is no older than that.
+	if s.over || s.core.Position().Offset != pos.Offset {
+		return
+	}
+	s.core.MoveClock(to, core.DecisionIdle)
+}
+
+// hold pauses the partitions whose clock is further ahead of the slowest than the stream allows,
+// and resumes those that are not any more. Nothing waits in a channel meanwhile: sarama would
+// stop the fetches of every partition of the same broker.
+func (k *clockKeeper) hold(sources []*routeSource) {
+	bound := k.route.stream.Options.MaxDrift.Microseconds()
+	if bound <= 0 || len(k.clocks) < 2 {
+		return
+	}
+	first := true
+	var low int64
+	for _, c := range k.clocks {
+		if first || c < low {
+			low, first = c, false
+		}
+	}
+	g := k.route.life.currentGroup()
+	for _, s := range sources {
+		c, ok := k.clocks[s.number]
+		if ahead := ok && c > low+bound; g != nil && s.held.Swap(ahead) != ahead {
+			which := map[string][]int32{k.route.topic(): {s.number}}
+			if ahead {
+				g.Pause(which)
+			} else {
+				g.Resume(which)
+			}
+		}
+	}
+}
+
+func floorDiv(a, b int64) int64 {
+	q := a / b
+	if a%b < 0 {
+		q--
+	}
+	return q
+}

@@ -1,0 +1,271 @@
+package engine
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"penstock/query/plan"
+	"penstock/storage"
+)
+
+// Engine runs one plan. It is made by New, runs once, and may be looked at by any goroutine
+// while it does.
+type Engine struct {
+	opts    Options
+	log     *slog.Logger
+	store   *storage.Store
+	cluster *cluster
+	topics  *topicIDs
+	trimmer *trimmer
+
+	mu     sync.Mutex
+	stages []*stage
+	routes map[string]*routeLogic // by stream; of the life that runs now
+	fold   *foldLogic
+	fault  error                   // of the store
+	stop   context.CancelCauseFunc // of Run
+	state  string
+}
+
+// New checks the options and opens the state directory, so that a second process on the same
+// state is told so before anything else happens. Close or Run closes it again.
+func New(o Options) (*Engine, error) {
+	if err := o.Validate(); err != nil {
+		return nil, err
+	}
+	o = o.withDefaults()
+	setUpLibraries(o.Logger)
+	e := &Engine{opts: o, log: o.Logger.With("app", o.App), routes: map[string]*routeLogic{}, state: "starting"}
+	store, err := storage.Open(o.StateDir, storage.Options{
+		App: o.App, CacheBytes: o.Memory / 4, MemTableBytes: o.Memory / 32, Logger: o.Logger.With("lib", "pebble"), OnFault: e.storeFault,
+	})
+	if err != nil {
+		return nil, err
+	}
+	e.store = store
+	if err := e.identify(); err != nil {
+		return nil, errors.Join(err, store.Close())
+	}
+	return e, nil
+}
+
+// identify gives this process the instance id that its state directory remembers.
+func (e *Engine) identify() error {
+	if e.opts.InstanceID != "" {
+		return nil
+	}
+	if id, ok := e.store.Meta("instance"); ok {
+		e.opts.InstanceID = id
+		return nil
+	}
+	b := make([]byte, 8)
+	if _, err := rand.Read(b); err != nil {
+		return fmt.Errorf("instance id: %w", err)
+	}
+	e.opts.InstanceID = hex.EncodeToString(b)
+	return e.store.SetMeta("instance", e.opts.InstanceID)
+}
+
+// Close closes the state of an engine that is not run. After Run it does nothing.
+func (e *Engine) Close() error { return e.store.Close() }
+
+// Store is where the tables are. What a partition holds is only current while it is assigned
+// (see Status).
+func (e *Engine) Store() *storage.Store { return e.store }
+
+// connectTimeout is how long the first connection to Kafka may take.
+const connectTimeout = 20 * time.Second
+
+// Run runs the plan until ctx is done, or everything is caught up if the options ask for that,
+// or an error that needs somebody to do something. It stops cleanly: what was read is committed,
+// and the store is flushed and closed. It runs once.
+func (e *Engine) Run(ctx context.Context) (err error) {
+	defer func() { err = errors.Join(err, e.store.Close()) }()
+	connect, cancel := context.WithTimeout(ctx, connectTimeout)
+	defer cancel()
+	e.cluster, err = openCluster(connect, e.opts.Brokers, "penstock", e.log)
+	if err != nil {
+		return err
+	}
+	defer e.cluster.close()
+	e.topics = newTopicIDs(e.cluster)
+	e.trimmer = newTrimmer(e.cluster, 10*time.Second)
+	if err := e.prepare(ctx); err != nil {
+		return err
+	}
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	e.build()
+	return e.runAll(ctx, stop)
+}
+
+// prepare makes and checks the topics, and what the state remembers of them.
+func (e *Engine) prepare(ctx context.Context) error {
+	sources := sourceTopics(e.opts.Plan, e.opts.CreateSources)
+	specs := append(sources, ownedTopics(e.opts.App, e.opts.FoldPartitions)...)
+	specs = append(specs, resultTopics(e.opts.Plan)...)
+	states, err := e.cluster.ensureTopics(ctx, e.opts.ReplicationFactor, specs...)
+	if err != nil {
+		return err
+	}
+	e.topics.set(states)
+	lives := map[string]string{}
+	for _, s := range sources {
+		lives["topic "+s.name] = states[s.name].id.String()
+	}
+	for _, name := range []string{names{e.opts.App}.Frames(), names{e.opts.App}.FoldTable()} {
+		lives["topic "+name] = states[name].id.String()
+	}
+	if err := e.checkLives(lives); err != nil {
+		return err
+	}
+	for _, s := range e.opts.Plan.Streams {
+		if err := e.startGroup(ctx, s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkLives refuses to go on with a topic that was deleted and made again since this state was
+// written: its offsets mean other records now.
+func (e *Engine) checkLives(lives map[string]string) error {
+	var errs []error
+	for what, id := range lives {
+		was, known := e.store.Meta(what)
+		if !known {
+			if err := e.store.SetMeta(what, id); err != nil {
+				return err
+			}
+			continue
+		}
+		if was != id {
+			errs = append(errs, stopf("%s was deleted and made again (id %s, now %s): the state in %s belongs to the old one; "+
+				"start again under another --app and an empty --state-dir", what, was, id, e.opts.StateDir))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// newStage makes a stage with what all of them share.
+func (e *Engine) newStage(group string, packed bool, buffer int, make func(*life) logic) *stage {
+	return &stage{
+		group: group, opts: e.opts, cluster: e.cluster, topics: e.topics, log: e.log.With("group", group),
+		packed: packed, buffer: buffer, newLogic: make,
+		limit: newFlushLimit(e.opts.FlushBytes, e.opts.TransactionTimeout),
+	}
+}
+
+func (e *Engine) build() {
+	var stages []*stage
+	for _, s := range e.opts.Plan.Streams {
+		stages = append(stages, newRouteStage(e, s))
+	}
+	stages = append(stages, newFoldStage(e))
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.stages, e.state = stages, "running"
+}
+
+// runAll keeps all stages alive until ctx is done or one of them stops for good.
+func (e *Engine) runAll(ctx context.Context, stop context.CancelCauseFunc) error {
+	var wg sync.WaitGroup
+	errs := make([]error, len(e.stages))
+	for i, s := range e.stages {
+		wg.Go(func() {
+			if errs[i] = s.supervise(ctx); errs[i] != nil {
+				stop(errs[i])
+			}
+		})
+	}
+	wg.Go(func() { e.trimmer.run(ctx, e.opts.Clock) })
+	if e.opts.ExitWhenCaughtUp {
+		wg.Go(func() {
+			if err := e.catchUp(ctx); err == nil {
+				stop(errCaughtUp)
+			} else if ctx.Err() == nil {
+				stop(err)
+			}
+		})
+	}
+	e.mu.Lock()
+	e.stop = stop
+	if e.fault != nil {
+		stop(e.fault)
+	}
+	e.mu.Unlock()
+	unwatch := context.AfterFunc(ctx, func() { e.setState("stopping") })
+	defer unwatch()
+	wg.Wait()
+	e.depart(ctx)
+	cause := context.Cause(ctx)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.state = "stopped"
+	switch {
+	case e.fault != nil:
+		return e.fault
+	case errors.Is(cause, errCaughtUp), errors.Is(cause, context.Canceled), errors.Is(cause, context.DeadlineExceeded):
+		return errors.Join(errs...)
+	}
+	return cause
+}
+
+func (e *Engine) setState(state string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.state = state
+}
+
+// departTimeout bounds the goodbye to the groups. Without it the others wait for the session
+// timeout, which is no harm.
+const departTimeout = 2 * time.Second
+
+// depart leaves the groups, if others are there to take over.
+func (e *Engine) depart(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), departTimeout)
+	defer cancel()
+	var wg sync.WaitGroup
+	for _, s := range e.stages {
+		wg.Go(func() {
+			if err := e.cluster.leave(ctx, s.group, e.opts.InstanceID); err != nil {
+				e.log.Debug("leave", "group", s.group, "err", err)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// storeFault ends the engine when the store has stopped working for good.
+func (e *Engine) storeFault(err error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.fault = &StopError{Err: err}
+	if e.stop != nil {
+		e.stop(e.fault)
+	}
+}
+
+func (e *Engine) setRoute(stream string, r *routeLogic) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.routes[stream] = r
+}
+
+func (e *Engine) setFold(f *foldLogic) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.fold = f
+}
+
+func (e *Engine) route(s *plan.Stream) *routeLogic {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.routes[s.Name]
+}

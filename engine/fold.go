@@ -1,0 +1,331 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/lovoo/goka"
+	"github.com/lovoo/goka/codec"
+	gokastorage "github.com/lovoo/goka/storage"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"penstock/engine/core"
+	"penstock/storage"
+)
+
+// tableState is the name of the fold's state in the store.
+const tableState = "fold"
+
+// foldLogic is the stage that owns the tables: it feeds frames and shares to the core's fold
+// partitions, and commits their changes, shares and results with the offsets they were made
+// from. Only what is committed goes into the store.
+type foldLogic struct {
+	life    *life
+	engine  *Engine
+	names   names
+	results *resultPartitions
+
+	mu       sync.Mutex
+	recovery *recovery
+	parts    map[int32]*foldPart
+}
+
+// foldPart is an assigned fold partition.
+type foldPart struct {
+	number int32
+	local  *storage.Partition
+
+	mu     sync.Mutex // guards what follows; not held while the store is written
+	core   *core.Fold
+	frames int64 // next offset of its frames
+	loop   int64 // next offset of its loop
+	bytes  int   // taken in since the last flush
+	over   bool
+}
+
+func newFoldStage(e *Engine) *stage {
+	n := names{e.opts.App}
+	s := e.newStage(n.FoldGroup(), false, 16, func(l *life) logic {
+		f := &foldLogic{life: l, engine: e, names: n, results: newResultPartitions(e.cluster), parts: map[int32]*foldPart{}}
+		e.setFold(f)
+		return f
+	})
+	s.onCommit = func(f flushRecords, _ flushTimes) { e.trimmer.committed(f.offsets) }
+	return s
+}
+
+func (f *foldLogic) graph() *goka.GroupGraph {
+	return goka.DefineGroup(goka.Group(f.names.FoldGroup()),
+		goka.Input(goka.Stream(f.names.Frames()), new(codec.Bytes), func(ctx goka.Context, msg any) { f.message(ctx, msg, false) }),
+		goka.Loop(new(codec.Bytes), func(ctx goka.Context, msg any) { f.message(ctx, msg, true) }),
+		goka.Persist(new(codec.Bytes)))
+}
+
+// maxStateAge is half of the changelog's delete.retention.ms: local state that is older may have
+// missed the deletion of a key whose tombstone is gone.
+const maxStateAge = 84 * time.Hour
+
+func (f *foldLogic) table() gokastorage.Builder {
+	return func(_ string, p int32) (gokastorage.Storage, error) {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		part := f.parts[p]
+		if part == nil {
+			return nil, fmt.Errorf("fold partition %d is not assigned", p)
+		}
+		return &tableStorage{part: part.local, number: p, recovery: f.recovery, maxAge: maxStateAge, log: f.life.log}, nil
+	}
+}
+
+// assign reads where the assigned partitions stand.
+func (f *foldLogic) assign(ctx context.Context, s *session) error {
+	claims := s.Claims[f.names.Frames()]
+	parts := map[int32]*foldPart{}
+	for _, p := range claims {
+		parts[p] = &foldPart{number: p, local: f.engine.store.Partition(tableState, p)}
+	}
+	for _, topic := range []string{f.names.Frames(), f.names.FoldLoop()} {
+		at, err := f.life.cluster.committed(ctx, f.names.FoldGroup(), topic, claims, f.life.takeOver)
+		if err != nil {
+			return err
+		}
+		limits, err := f.life.cluster.bounds(ctx, topic)
+		if err != nil {
+			return err
+		}
+		for p, part := range parts {
+			from := max(0, at[p].Offset)
+			if err := checkStart(topic, p, from, limits[p]); err != nil {
+				return err
+			}
+			s.start(topic, p, from)
+			if topic == f.names.Frames() {
+				part.frames = from
+			} else {
+				part.loop = from
+			}
+		}
+	}
+	r, err := startRecovery(s.ctx, f.life.cluster, f.names.FoldTable(), claims, time.Second)
+	if err != nil {
+		return err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.recovery, f.parts = r, parts
+	return nil
+}
+
+// begin loads the core's state from the recovered tables.
+func (f *foldLogic) begin(context.Context, *session) error {
+	for _, part := range f.assigned() {
+		fold, err := core.NewFold(f.life.opts.Plan, part.number, f.life.opts.FoldPartitions, part.local)
+		if err != nil {
+			return stopf("load fold partition %d: %w", part.number, err)
+		}
+		part.mu.Lock()
+		part.core = fold
+		part.mu.Unlock()
+	}
+	return nil
+}
+
+func (f *foldLogic) assigned() []*foldPart {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	list := make([]*foldPart, 0, len(f.parts))
+	for _, p := range f.parts {
+		list = append(list, p)
+	}
+	return list
+}
+
+func (f *foldLogic) message(ctx goka.Context, msg any, loop bool) {
+	f.mu.Lock()
+	part := f.parts[ctx.Partition()]
+	f.mu.Unlock()
+	if part == nil {
+		return
+	}
+	if err := part.take(msg.([]byte), ctx.Offset(), loop); err != nil {
+		f.life.refuse(ctx, &coreError{fmt.Errorf("fold partition %d: %s/%d @ %d: %w", part.number, ctx.Topic(), part.number, ctx.Offset(), err)})
+	}
+	f.life.flusher.grown()
+}
+
+// take hands one record to the core.
+func (p *foldPart) take(value []byte, offset int64, loop bool) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	next, feed := &p.frames, p.core.Frame
+	if loop {
+		next, feed = &p.loop, p.core.Loop
+	}
+	if p.over || offset < *next {
+		return nil
+	}
+	if err := feed(value); err != nil {
+		return err
+	}
+	*next = offset + 1
+	p.bytes += len(value)
+	return nil
+}
+
+func (f *foldLogic) pending() int {
+	n := 0
+	for _, p := range f.assigned() {
+		p.mu.Lock()
+		n += p.bytes
+		p.mu.Unlock()
+	}
+	return n
+}
+
+// foldWrites is what one partition's part of a flush changes in the store.
+type foldWrites struct {
+	part   *foldPart
+	writes []core.Write
+	last   *kgo.Record // its last changelog record: where the store stands afterwards
+}
+
+func (f *foldLogic) take() (*work, error) {
+	w := &work{}
+	var changed []foldWrites
+	for _, p := range f.assigned() {
+		c, err := f.takePart(p, w)
+		if err != nil {
+			return nil, &coreError{fmt.Errorf("fold partition %d: %w", p.number, err)}
+		}
+		if c.last != nil {
+			changed = append(changed, c)
+		}
+	}
+	if len(w.records) == 0 {
+		return nil, nil
+	}
+	w.applied = func() error { return applyFold(changed) }
+	return w, nil
+}
+
+func (f *foldLogic) takePart(p *foldPart, w *work) (foldWrites, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	c := foldWrites{part: p}
+	out, err := p.core.Take()
+	if err != nil || out.Empty() {
+		return c, err
+	}
+	p.bytes = 0
+	c.writes = out.Writes
+	add := func(rec *kgo.Record) *kgo.Record {
+		w.records = append(w.records, rec)
+		w.bytes += len(rec.Key) + len(rec.Value)
+		return rec
+	}
+	for _, x := range out.Writes {
+		if !x.Local {
+			c.last = add(&kgo.Record{Topic: f.names.FoldTable(), Partition: p.number, Key: x.Key, Value: x.Value})
+		}
+	}
+	if c.last == nil {
+		return c, fmt.Errorf("a flush of %d changes has none for the changelog", len(out.Writes))
+	}
+	for _, m := range out.Loop {
+		add(&kgo.Record{Topic: f.names.FoldLoop(), Partition: m.Partition, Value: m.Value})
+	}
+	for _, r := range out.Results {
+		// Its Kafka timestamp is when it is published, not the end of its interval: Kafka deletes
+		// by timestamp, and results about last year would be gone minutes after they came.
+		rec := &kgo.Record{Topic: r.Topic, Key: r.Key, Value: r.Value}
+		if rec.Partition, err = f.results.of(f.life.ctx, rec); err != nil {
+			return c, err
+		}
+		add(rec)
+	}
+	// Both offsets, also an unmoved one: the transaction writes for this partition, and only a
+	// committed offset makes Kafka check that it may.
+	w.offsets = append(w.offsets,
+		sourceOffset{Topic: f.names.Frames(), Partition: p.number, Offset: p.frames},
+		sourceOffset{Topic: f.names.FoldLoop(), Partition: p.number, Offset: p.loop})
+	return c, nil
+}
+
+// applyFold brings committed changes into the store.
+func applyFold(changed []foldWrites) error {
+	for _, c := range changed {
+		err := c.part.local.Apply(func(b *storage.Batch) error {
+			for _, x := range c.writes {
+				switch {
+				case x.To != nil:
+					b.DeleteRange(x.Key, x.To)
+				case x.Value == nil:
+					b.Delete(x.Key)
+				default:
+					b.Set(x.Key, x.Value)
+				}
+			}
+			return nil
+		}, c.last.Offset)
+		if err != nil {
+			return fmt.Errorf("store fold partition %d: %w", c.part.number, err)
+		}
+		c.part.mu.Lock()
+		err = c.part.core.Committed()
+		c.part.mu.Unlock()
+		if err != nil {
+			return fmt.Errorf("fold partition %d: %w", c.part.number, err)
+		}
+	}
+	return nil
+}
+
+func (f *foldLogic) revoke() {
+	for _, p := range f.assigned() {
+		p.mu.Lock()
+		p.over = true
+		p.mu.Unlock()
+	}
+}
+
+func (f *foldLogic) release() {
+	f.mu.Lock()
+	r := f.recovery
+	f.recovery, f.parts = nil, map[int32]*foldPart{}
+	f.mu.Unlock()
+	if r != nil {
+		<-r.done
+	}
+}
+
+// resultPartitions finds the partition of a result's record as Kafka's own producers do: by the
+// murmur2 hash of its key.
+type resultPartitions struct {
+	cluster *cluster
+	counts  map[string]int
+	by      kgo.Partitioner
+	topics  map[string]kgo.TopicPartitioner
+}
+
+func newResultPartitions(c *cluster) *resultPartitions {
+	return &resultPartitions{cluster: c, counts: map[string]int{}, by: kgo.StickyKeyPartitioner(nil), topics: map[string]kgo.TopicPartitioner{}}
+}
+
+// of returns the partition of a record. One goroutine may call it.
+func (r *resultPartitions) of(ctx context.Context, rec *kgo.Record) (int32, error) {
+	n, ok := r.counts[rec.Topic]
+	if !ok {
+		states, err := r.cluster.describeTopics(ctx, []string{rec.Topic})
+		if err != nil {
+			return 0, err
+		}
+		if n = states[rec.Topic].partitions; n == 0 {
+			return 0, fmt.Errorf("topic %q of results does not exist", rec.Topic)
+		}
+		r.counts[rec.Topic] = n
+		r.topics[rec.Topic] = r.by.ForTopic(rec.Topic)
+	}
+	return int32(r.topics[rec.Topic].Partition(rec, n)), nil
+}

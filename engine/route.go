@@ -1,0 +1,325 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/lovoo/goka"
+	"github.com/lovoo/goka/codec"
+	gokastorage "github.com/lovoo/goka/storage"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"penstock/engine/core"
+	"penstock/query/plan"
+)
+
+// routeLogic is the stage that reads a stream: it feeds the core's router with runs of records
+// and commits its frames, decisions and rejects with the positions they were made from.
+type routeLogic struct {
+	life   *life
+	stream *plan.Stream
+	names  names
+	step   int64 // the smallest pane of any table, microseconds: what idle moves are worth
+
+	mu       sync.Mutex // guards what follows, not what it points to
+	router   *core.Router
+	sources  map[int32]*routeSource // empty when nothing is assigned
+	group    func() *group
+	stopIdle context.CancelFunc
+	idleDone chan struct{}
+}
+
+// routeSource is an assigned source partition.
+type routeSource struct {
+	number int32
+	mu     sync.Mutex // one caller of the core at a time
+	core   *core.RoutePartition
+	over   bool // the session is over: ignore what still comes
+
+	limit atomic.Int64 // end of the partition when last asked
+	held  atomic.Bool  // it ran ahead of the others and waits
+}
+
+func newRouteStage(e *Engine, s *plan.Stream) *stage {
+	n := names{e.opts.App}
+	return e.newStage(n.RouteGroup(s.Name), true, 1024, func(l *life) logic {
+		r := &routeLogic{life: l, stream: s, names: n, step: smallestPane(e.opts.Plan, s), sources: map[int32]*routeSource{}}
+		e.setRoute(s.Name, r)
+		return r
+	})
+}
+
+func smallestPane(p *plan.Plan, s *plan.Stream) int64 {
+	step := time.Second.Microseconds()
+	for i, t := range core.TablesOf(p, s) {
+		if pane := t.Pane.Microseconds(); pane > 0 && (i == 0 || pane < step) {
+			step = pane
+		}
+	}
+	return step
+}
+
+func (r *routeLogic) topic() string { return r.stream.Options.Topic }
+
+func (r *routeLogic) graph() *goka.GroupGraph {
+	return goka.DefineGroup(goka.Group(r.life.stage.group), goka.Input(goka.Stream(r.topic()), new(codec.Bytes), r.message))
+}
+
+func (r *routeLogic) table() gokastorage.Builder { return nil }
+
+// assign reads where the assigned partitions stand and prepares the core for them.
+func (r *routeLogic) assign(ctx context.Context, s *session) error {
+	c := r.life.cluster
+	claims := s.Claims[r.topic()]
+	limits, err := c.bounds(ctx, r.topic())
+	if err != nil {
+		return err
+	}
+	all := make([]int32, 0, len(limits))
+	for p := range limits {
+		all = append(all, p)
+	}
+	at, err := c.committed(ctx, r.life.stage.group, r.topic(), all, r.life.takeOver)
+	if err != nil {
+		return err
+	}
+	router := core.NewRouter(r.life.opts.Plan, r.stream, r.life.opts.FoldPartitions, int32(len(all)))
+	sources := map[int32]*routeSource{}
+	for _, p := range claims {
+		pos, joins, err := startPosition(r.topic(), at[p], limits[p])
+		if err != nil {
+			return err
+		}
+		s.start(r.topic(), p, pos.Offset)
+		part, err := router.Assign(p, pos)
+		if err != nil {
+			return &StopError{Err: err}
+		}
+		if high, ok := highestClock(at); joins && ok {
+			part.MoveClock(high, core.DecisionJoin)
+			r.life.log.Info("source partition appeared", "stream", r.stream.Name, "partition", p)
+		}
+		sources[p] = &routeSource{number: p, core: part}
+		sources[p].limit.Store(limits[p].End)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.router, r.sources = router, sources
+	return nil
+}
+
+// startPosition returns where a partition is read on from. One without a committed offset
+// appeared after the application began, because all there were then have one (startGroup).
+func startPosition(topic string, at sourceOffset, limits bounds) (pos core.Position, joins bool, err error) {
+	if at.Offset == noOffset {
+		return core.Start(limits.Start), true, nil
+	}
+	if err := checkStart(topic, at.Partition, at.Offset, limits); err != nil {
+		return pos, false, err
+	}
+	pos, err = core.ParsePosition(at.Offset, at.Metadata)
+	if err != nil {
+		return pos, false, stopf("%s/%d: %w", topic, at.Partition, err)
+	}
+	return pos, false, nil
+}
+
+// highestClock returns the highest of the committed clocks.
+func highestClock(at map[int32]sourceOffset) (int64, bool) {
+	var high int64
+	found := false
+	for _, o := range at {
+		pos, err := core.ParsePosition(o.Offset, o.Metadata)
+		if err == nil && pos.Started && (!found || pos.Clock > high) {
+			high, found = pos.Clock, true
+		}
+	}
+	return high, found
+}
+
+// begin starts to look for idle partitions.
+func (r *routeLogic) begin(_ context.Context, s *session) error {
+	ctx, stop := context.WithCancel(s.ctx)
+	done := make(chan struct{})
+	r.mu.Lock()
+	r.stopIdle, r.idleDone = stop, done
+	r.mu.Unlock()
+	go func() {
+		defer close(done)
+		newClockKeeper(r).run(ctx)
+	}()
+	return nil
+}
+
+func (r *routeLogic) source(p int32) *routeSource {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.sources[p]
+}
+
+// assigned returns the assigned source partitions.
+func (r *routeLogic) assigned() []*routeSource {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	list := make([]*routeSource, 0, len(r.sources))
+	for _, s := range r.sources {
+		list = append(list, s)
+	}
+	return list
+}
+
+// message is Goka's callback for a run.
+func (r *routeLogic) message(ctx goka.Context, msg any) {
+	x, err := r.life.runs.take(msg.([]byte))
+	if err != nil {
+		r.life.refuse(ctx, err)
+	}
+	if s := r.source(ctx.Partition()); s != nil {
+		if err := s.rows(x, r.life.opts.Clock.Now()); err != nil {
+			r.life.refuse(ctx, &StopError{Err: err})
+		}
+	}
+	r.life.runs.done(x)
+	r.life.flusher.grown()
+}
+
+func (s *routeSource) rows(x *run, now time.Time) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.over {
+		return nil
+	}
+	recs, from := x.records, s.core.Position().Offset
+	for len(recs) > 0 && recs[0].Offset < from {
+		recs = recs[1:] // behind a position that a session started from
+	}
+	return s.core.Rows(recs, now.UnixMicro())
+}
+
+func (r *routeLogic) pending() int {
+	r.mu.Lock()
+	router := r.router
+	r.mu.Unlock()
+	if router == nil {
+		return 0
+	}
+	return router.Pending()
+}
+
+func (r *routeLogic) take() (*work, error) {
+	r.mu.Lock()
+	router := r.router
+	r.mu.Unlock()
+	flush := router.Take()
+	if flush.Empty() {
+		return nil, nil
+	}
+	w := &work{}
+	add := func(rec *kgo.Record) {
+		w.records = append(w.records, rec)
+		w.bytes += len(rec.Key) + len(rec.Value)
+	}
+	for _, f := range flush.Frames {
+		add(&kgo.Record{Topic: r.names.Frames(), Partition: f.Partition, Value: f.Value})
+	}
+	for _, d := range flush.Decisions {
+		add(&kgo.Record{Topic: r.names.Decisions(), Key: []byte(d.Key()), Value: d.Value()})
+	}
+	for i := range flush.Rejects {
+		add(r.reject(&flush.Rejects[i]))
+	}
+	for p, pos := range flush.Positions {
+		w.offsets = append(w.offsets, sourceOffset{Topic: r.topic(), Partition: p, Offset: pos.Offset, Metadata: pos.Metadata()})
+	}
+	return w, nil
+}
+
+// reject is a rejected row as a record: the original bytes, and why in the headers.
+func (r *routeLogic) reject(x *core.Reject) *kgo.Record {
+	header := func(k, v string) kgo.RecordHeader { return kgo.RecordHeader{Key: k, Value: []byte(v)} }
+	rec := &kgo.Record{Topic: r.names.Rejects(), Key: x.Record.Key, Value: x.Record.Value, Headers: []kgo.RecordHeader{
+		header("stream", x.Stream),
+		header("topic", r.topic()),
+		header("partition", strconv.Itoa(int(x.Partition))),
+		header("offset", strconv.FormatInt(x.Record.Offset, 10)),
+		header("timestamp", strconv.FormatInt(x.Record.Time, 10)),
+		header("kind", x.Kind),
+		header("reason", x.Reason),
+	}}
+	if x.Column != "" {
+		rec.Headers = append(rec.Headers, header("column", x.Column))
+	}
+	if len(x.Tables) > 0 {
+		rec.Headers = append(rec.Headers, header("tables", strings.Join(x.Tables, ",")))
+	}
+	return rec
+}
+
+func (r *routeLogic) revoke() {
+	r.mu.Lock()
+	stop, done := r.stopIdle, r.idleDone
+	r.stopIdle = nil
+	r.mu.Unlock()
+	if stop != nil {
+		stop()
+		<-done
+	}
+	for _, s := range r.assigned() {
+		s.mu.Lock()
+		s.over = true
+		s.mu.Unlock()
+	}
+}
+
+func (r *routeLogic) release() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.sources = map[int32]*routeSource{}
+}
+
+// startGroup commits where a stream's group begins, once, before anybody reads: from then on a
+// partition without a committed offset is one that appeared later. Another process may do the
+// same at the same time; what counts is what is read back when partitions are assigned.
+func (e *Engine) startGroup(ctx context.Context, s *plan.Stream) error {
+	group, topic := names{e.opts.App}.RouteGroup(s.Name), s.Options.Topic
+	limits, err := e.cluster.bounds(ctx, topic)
+	if err != nil {
+		return err
+	}
+	all := make([]int32, 0, len(limits))
+	for p := range limits {
+		all = append(all, p)
+	}
+	at, err := e.cluster.committed(ctx, group, topic, all, nil)
+	if err != nil {
+		return err
+	}
+	begun := "begun " + s.Name
+	for _, o := range at {
+		if o.Offset != noOffset {
+			return e.store.SetMeta(begun, "yes")
+		}
+	}
+	if _, ok := e.store.Meta(begun); ok {
+		return stopf("stream %s: group %s has no committed offsets any more, but its tables hold rows already; "+
+			"Kafka forgets the offsets of a group that is away for longer than offsets.retention.minutes; "+
+			"start again under another --app", s.Name, group)
+	}
+	var first []sourceOffset
+	for p, b := range limits {
+		pos := core.Start(b.Start)
+		if s.Options.Start == "latest" {
+			pos = core.Start(b.End)
+		}
+		first = append(first, sourceOffset{Topic: topic, Partition: p, Offset: pos.Offset, Metadata: pos.Metadata()})
+	}
+	if err := e.cluster.commitPlain(ctx, group, first); err != nil {
+		return fmt.Errorf("start group %s: %w", group, err)
+	}
+	return nil
+}
