@@ -270,7 +270,7 @@ type fataler interface {
 func checkSpans(t fataler, text string, s Statement) {
 	t.Helper()
 	starts, ends := map[int]bool{}, map[int]bool{}
-	for _, tok := range Lex(text) {
+	for _, tok := range lexFile(text) {
 		starts[tok.Start], ends[tok.End] = true, true
 	}
 	var visit func(parent Span) func(Node) bool

@@ -12,8 +12,8 @@ type Kind uint8
 
 // The kinds of tokens.
 const (
-	Keyword Kind = iota
-	Name         // also a function's or a type's, and a non-reserved keyword used as one
+	Keyword Kind = iota // also where it is used as a name
+	Name                // also a function's or a type's
 	QuotedName
 	Text // a string in single quotes
 	Num

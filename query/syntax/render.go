@@ -18,6 +18,8 @@ const maxSource = 100
 //	   |
 //	 9 | FORM orders
 //	   | ^^^^ did you mean FROM?
+//
+// Faults that lie in no text are shown without a place.
 func Render(file, text string, diags []Diagnostic) string {
 	var out strings.Builder
 	for i, d := range diags {
@@ -30,8 +32,14 @@ func Render(file, text string, diags []Diagnostic) string {
 }
 
 func (d *Diagnostic) render(out *strings.Builder, file, text string) {
-	line, column := Place(text, d.Span.Start)
 	fmt.Fprintf(out, "%s[%s]: %s\n", d.Severity, d.Code, d.Message)
+	if text == "" {
+		for _, n := range d.Notes {
+			fmt.Fprintf(out, "   = %s\n", n)
+		}
+		return
+	}
+	line, column := Place(text, d.Span.Start)
 	number := strconv.Itoa(line)
 	gutter := strings.Repeat(" ", max(2, len(number)+1))
 	fmt.Fprintf(out, "%s--> %s:%d:%d\n", gutter, file, line, column)
