@@ -22,7 +22,7 @@ func Cast(x Node, t row.Type) (Node, error) {
 	from := x.Type()
 	if from == t {
 		if c, ok := x.(*constant); ok && c.literal {
-			return &constant{v: c.v, typ: t}, nil // no longer adapts
+			return &constant{v: c.v, typ: t, shown: castText(c, t)}, nil // no longer adapts
 		}
 		return x, nil
 	}
@@ -35,7 +35,11 @@ func Cast(x Node, t row.Type) (Node, error) {
 func newCast(x Node, t row.Type, implicit bool) (Node, error) {
 	from := x.Type()
 	if c, ok := x.(*constant); ok && c.v.State == row.Null {
-		return typedNull(t), nil
+		to := &constant{v: c.v, typ: t}
+		if !implicit {
+			to.shown = castText(c, t)
+		}
+		return to, nil
 	}
 	do, ok := castImpl(from, t, implicit)
 	if !ok {
@@ -48,8 +52,8 @@ func newCast(x Node, t row.Type, implicit bool) (Node, error) {
 	return &cast{x, t, implicit, do}, nil
 }
 
-// castConst converts a constant. Cast implicitly, it prints as before; a time or an interval
-// keeps the text it was written with.
+// castConst converts a constant, which goes on printing as it was written: the value alone does
+// not tell its type.
 func castConst(c *constant, t row.Type, do impl, implicit bool) (Node, error) {
 	v, err := do.row([]row.Value{c.v})
 	switch {
@@ -58,7 +62,7 @@ func castConst(c *constant, t row.Type, do impl, implicit bool) (Node, error) {
 	case err != nil:
 		return nil, typeError("", "cannot cast %s to %s: %v", c, t, err)
 	}
-	to := &constant{v: v, typ: t}
+	to := &constant{v: v, typ: t, shown: castText(c, t)}
 	switch {
 	case implicit:
 		to.shown = c.String()
@@ -67,6 +71,8 @@ func castConst(c *constant, t row.Type, do impl, implicit bool) (Node, error) {
 	}
 	return to, nil
 }
+
+func castText(x Node, t row.Type) string { return "CAST(" + x.String() + " AS " + t.String() + ")" }
 
 func (n *cast) Type() row.Type   { return n.typ }
 func (n *cast) children() []Node { return []Node{n.x} }
@@ -85,7 +91,7 @@ func (n *cast) String() string {
 	if n.implicit {
 		return n.x.String()
 	}
-	return "CAST(" + n.x.String() + " AS " + n.typ.String() + ")"
+	return castText(n.x, n.typ)
 }
 
 func (n *cast) row(vals []row.Value) (row.Value, error) {

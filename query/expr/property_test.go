@@ -175,7 +175,10 @@ func randomNodes(rng *rand.Rand, b *row.Batch, count int) []Node {
 	}
 	for range 6 {
 		t := pick(rng, columnTypes...)
-		pool = append(pool, Const(randomValue(rng, t), t))
+		text := literal(string(row.FormatValue(nil, randomValue(rng, t), t)))
+		if c, err := Cast(text, t); err == nil {
+			pool = append(pool, c)
+		}
 	}
 	pool = append(pool, Null(), Const(row.Text("hour"), textType), Const(row.Int(2), intType))
 	size := map[Node]int{}
