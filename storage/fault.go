@@ -81,7 +81,7 @@ func (f *faults) events() *pebble.EventListener {
 		BackgroundError: func(err error) { _ = f.fail(fmt.Errorf("write in the background: %w", err)) },
 		// The default is to end the process.
 		DataCorruption: func(info pebble.DataCorruptionInfo) {
-			_ = f.fail(errors.Join(pebble.ErrCorruption, fmt.Errorf("%s: %w", info.Path, info.Details)))
+			_ = f.fail(fmt.Errorf("%w of %s: %w", pebble.ErrCorruption, info.Path, info.Details))
 		},
 		DiskSlow: func(info pebble.DiskSlowInfo) {
 			f.log.Warn("disk is slow", "path", info.Path, "op", info.OpType.String(), "took", info.Duration)
@@ -120,13 +120,31 @@ type fatal struct{ error }
 // that goroutine; its deferred calls release its locks, so that others can go on
 // to find the fault, but Pebble will wait for it in Close: see closePebble.
 func (l pebbleLog) Fatalf(format string, args ...any) {
-	err := l.fail(fmt.Errorf(format, args...))
+	err := error(&worded{text: fmt.Sprintf(format, args...)})
+	for _, arg := range args {
+		if cause, ok := arg.(error); ok {
+			err = &worded{text: err.Error(), err: cause} // %s is no %w
+		}
+	}
+	err = l.fail(err)
 	l.ended.Do(func() { close(l.dead) })
 	if calledFromUs() {
 		panic(fatal{err})
 	}
 	runtime.Goexit()
 }
+
+// worded is an error with the text it was reported in, and what caused it.
+type worded struct {
+	text string
+	err  error
+}
+
+// Error returns the text.
+func (w *worded) Error() string { return w.text }
+
+// Unwrap returns the cause.
+func (w *worded) Unwrap() error { return w.err }
 
 // calledFromUs looks for a function of this package below the ones that are
 // called back from Pebble.
@@ -148,13 +166,6 @@ func calledFromUs() bool {
 }
 
 func isFatal(p any) bool { _, ok := p.(fatal); return ok }
-
-func asError(p any) error {
-	if err, ok := p.(error); ok {
-		return err
-	}
-	return fmt.Errorf("%v", p)
-}
 
 // caught is deferred by every call into Pebble. A panic that is not Fatalf's is
 // a bug and passes.

@@ -117,7 +117,9 @@ func loadMeta(d *directory, opts Options) (*meta, error) {
 }
 
 // openPebble opens the database in a goroutine of its own: what Pebble calls
-// fatal ends that goroutine, not the program, and comes back as an error.
+// fatal ends that goroutine, not the program, and comes back as an error. When it
+// ends another one of Pebble's, Open waits for that for ever; then it is left
+// behind, and the fence keeps it from the files.
 func (s *Store) openPebble() error {
 	path := s.opts.FS.PathJoin(s.dir.path, dbDir)
 	if err := s.opts.FS.MkdirAll(path, 0o700); err != nil {
@@ -132,32 +134,44 @@ func (s *Store) openPebble() error {
 	}
 	s.cache = pebble.NewCache(s.opts.CacheBytes)
 	opts := s.pebbleOptions(lock)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		defer func() {
-			if p := recover(); p != nil {
-				err = asError(p)
-				if !isFatal(p) {
-					// Pebble asserts while it reads its files back: what it
-					// found there is damage.
-					err = pebble.ErrCorruption
-					s.log.Error("open state", "dir", s.dir.path, "panic", fmt.Sprint(p))
-				}
-			}
-		}()
-		s.db, err = pebble.Open(path, opts)
-	}()
-	<-done
-	if err == nil && s.db != nil {
-		s.dbLck = lock
-		return s.fault()
+	done := make(chan opened, 1)
+	go func() { done <- s.tryOpen(path, opts) }()
+	var result opened
+	select {
+	case result = <-done:
+	case <-s.dead:
+		result.err = s.fault()
+	}
+	if result.err == nil {
+		s.db, s.dbLck = result.db, lock
+		return nil
 	}
 	s.fence.close()
-	s.cache.Unref()
-	// A failed Open gave its reference back, unless it ended in the middle.
 	releaseLock(lock)
-	return openFault(s.dir.path, err)
+	return openFault(s.dir.path, result.err)
+}
+
+type opened struct {
+	db  *pebble.DB
+	err error
+}
+
+func (s *Store) tryOpen(path string, opts *pebble.Options) (result opened) {
+	defer func() {
+		p := recover()
+		switch {
+		case p == nil:
+		case isFatal(p):
+			result.err = s.fault()
+		default:
+			// Pebble asserts while it reads its files back: what it found
+			// there is damage.
+			s.log.Error("open state", "dir", s.dir.path, "panic", fmt.Sprint(p))
+			result.err = fmt.Errorf("%w: %v", pebble.ErrCorruption, p)
+		}
+	}()
+	result.db, result.err = pebble.Open(path, opts)
+	return result
 }
 
 // releaseLock drops every reference, so also that of a database that was
@@ -175,7 +189,7 @@ func openFault(dir string, err error) error {
 	err = fault(dir, err)
 	var e *Error
 	if errors.As(err, &e) && e.Kind == ErrDisk && !isInputOutput(e.Err) {
-		return fault(dir, errors.Join(pebble.ErrCorruption, e.Err))
+		return fault(dir, fmt.Errorf("%w: %w", pebble.ErrCorruption, e.Err))
 	}
 	return err
 }
