@@ -280,14 +280,15 @@ func (b *builder) emit(r *emitRule) *Emit {
 
 func (b *builder) name(r *nameRule) *Ident { return b.ident(r.Tokens[0]) }
 
-// ident reads the text behind a token, because a keyword's Value is in upper case.
-func (b *builder) ident(t lexer.Token) *Ident {
-	own := b.tokens[t.Pos.Line]
-	if own.class == classQuoted {
-		s := strings.ReplaceAll(t.Value[1:len(t.Value)-1], `""`, `"`)
-		return &Ident{own.Span, s, s, true}
+func (b *builder) ident(t lexer.Token) *Ident { return b.tokens[t.Pos.Line].ident() }
+
+// ident reads the token's raw text, because a keyword's value is in upper case.
+func (t *Token) ident() *Ident {
+	if t.class == classQuoted {
+		s := strings.ReplaceAll(t.raw[1:len(t.raw)-1], `""`, `"`)
+		return &Ident{t.Span, s, s, true}
 	}
-	return &Ident{own.Span, Fold(own.raw), own.raw, false}
+	return &Ident{t.Span, Fold(t.raw), t.raw, false}
 }
 
 func (b *builder) number(t lexer.Token) *Number {

@@ -45,5 +45,6 @@
 // [Render] shows them with the source line, [JSON] to programs. explain.go finds out what was
 // meant by changing the statement a little and parsing it again; an obvious repair is kept, so
 // that the faults behind it are reported as well. expected.go words what the grammar wanted,
-// foreign.go knows the SQL of other systems. The codes are in codes.go.
+// foreign.go knows the SQL of other systems. The codes are in codes.go. [Defined] tells the planner
+which names the faulty statements would have defined.
 package syntax

@@ -47,6 +47,12 @@ func TestGolden(t *testing.T) {
 					})
 				}
 				return out.String()
+			case "defined":
+				var out strings.Builder
+				for _, n := range Defined(d.Input) {
+					fmt.Fprintf(&out, "%s, written %s\n", n.Name, n.Raw)
+				}
+				return out.String()
 			case "json":
 				_, diags := Parse(d.Input)
 				return string(JSON("q.sql", d.Input, diags)) + "\n"
