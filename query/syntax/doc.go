@@ -46,5 +46,5 @@
 // meant by changing the statement a little and parsing it again; an obvious repair is kept, so
 // that the faults behind it are reported as well. expected.go words what the grammar wanted,
 // foreign.go knows the SQL of other systems. The codes are in codes.go. [Defined] tells the planner
-which names the faulty statements would have defined.
+// which names the faulty statements would have defined.
 package syntax
