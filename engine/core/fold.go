@@ -47,7 +47,7 @@ type openID struct {
 }
 
 type openRecord struct {
-	seq  int64
+	key  []byte
 	left int
 }
 
@@ -72,19 +72,26 @@ const defaultMaxRecord = 900 << 10
 
 // NewFold restores a fold partition from its state.
 func NewFold(p *plan.Plan, number int32, partitions int, store Store) (*Fold, error) {
+	ids := map[id]string{}
+	for _, t := range p.Tables {
+		if other, ok := ids[idOf(t.Name)]; ok {
+			return nil, fmt.Errorf("tables %s and %s have the same key in the state; rename one of them", other, t.Name)
+		}
+		ids[idOf(t.Name)] = t.Name
+	}
+	f := newFold(p, number, partitions, store)
+	return f, f.load()
+}
+
+func newFold(p *plan.Plan, number int32, partitions int, store Store) *Fold {
 	f := &Fold{plan: p, number: number, partitions: partitions, maxRecord: defaultMaxRecord, state: newOverlay(store),
 		streams: map[string]*sources{}, byName: map[string]*foldTable{}, owners: map[string]*owner{},
 		records: map[openID][]*openRecord{}, loop: map[int32][][]byte{}, scratches: map[*foldTable]*groups{}}
 	for _, s := range p.Streams {
 		f.streams[s.Name] = &sources{stream: s, parts: map[int32]*source{}}
 	}
-	ids := map[id]string{}
 	for _, t := range p.Tables {
 		ft := newFoldTable(f, t)
-		if other, ok := ids[ft.id]; ok {
-			return nil, fmt.Errorf("tables %s and %s have the same key in the state; rename one of them", other, t.Name)
-		}
-		ids[ft.id] = t.Name
 		f.tables, f.byName[t.Name] = append(f.tables, ft), ft
 	}
 	for _, m := range p.Metrics {
@@ -92,7 +99,7 @@ func NewFold(p *plan.Plan, number int32, partitions int, store Store) (*Fold, er
 			f.owners[m.Name] = newOwner(f, m)
 		}
 	}
-	return f, f.load()
+	return f
 }
 
 // home tells whether the row of a table without GROUP BY is in this partition.
@@ -219,13 +226,11 @@ func (f *Fold) paneClosed(t *foldTable, enter int64) {
 	id := openID{t, enter}
 	for _, r := range f.records[id] {
 		if r.left--; r.left == 0 {
-			f.state.delete(openKey(r.seq), true)
+			f.state.delete(r.key, true)
 		}
 	}
 	delete(f.records, id)
 }
-
-func openKey(seq int64) []byte { return appendOrdered([]byte{kindOpen}, seq) }
 
 // Take ends the current flush and begins the next. Only one flush may be on its way.
 func (f *Fold) Take() (*FoldFlush, error) {
@@ -281,26 +286,27 @@ func (f *Fold) Committed() error {
 
 // takeOpen writes the entries that came since the last flush and whose panes are still open.
 func (f *Fold) takeOpen() {
-	var b []byte
-	rec := &openRecord{seq: f.seq}
 	for _, t := range f.tables {
+		var b []byte
+		rec := &openRecord{key: t.openKey(f.seq)}
 		for _, enter := range t.order {
 			o := t.open[enter]
 			if o.nfresh == 0 {
 				continue
 			}
-			b = appendString(b, t.plan.Name)
 			b = binary.AppendUvarint(b, uint64(o.nfresh))
 			b = append(b, o.fresh...)
 			o.fresh, o.nfresh = nil, 0
 			rec.left++
 			f.records[openID{t, enter}] = append(f.records[openID{t, enter}], rec)
 		}
-	}
-	if rec.left > 0 {
-		f.state.put(openKey(f.seq), b)
+		if rec.left > 0 {
+			f.state.put(rec.key, b)
+		}
 	}
 }
+
+func (t *foldTable) openKey(seq int64) []byte { return appendOrdered(t.prefix(kindOpen), seq) }
 
 // Tally returns what became of a stream's records, by source partition, as far as this fold
 // partition has applied it.

@@ -1,6 +1,7 @@
 package core
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 )
@@ -59,10 +60,10 @@ func (f *Fold) load() error {
 	if err := f.loadMeta(b); err != nil {
 		return err
 	}
-	if err := f.loadOpen(); err != nil {
-		return err
-	}
 	for _, t := range f.tables {
+		if err := t.loadOpen(); err != nil {
+			return err
+		}
 		if err := t.loadPanes(); err != nil {
 			return err
 		}
@@ -137,53 +138,59 @@ func (f *Fold) loadTableMeta(r *reader) error {
 }
 
 // loadOpen reads the entries of panes that were open.
-func (f *Fold) loadOpen() error {
+func (t *foldTable) loadOpen() error {
+	lower := t.prefix(kindOpen)
 	var bad error
-	lower := []byte{kindOpen}
-	err := f.state.store.Scan(lower, prefixEnd(lower), func(k, v []byte) bool {
-		bad = f.loadOpenRecord(ordered(k[1:]), v)
+	err := t.f.state.store.Scan(lower, prefixEnd(lower), func(k, v []byte) bool {
+		bad = t.loadOpenRecord(bytes.Clone(k), v)
 		return bad == nil
 	})
 	if err == nil {
 		err = bad
 	}
+	clear(t.touched) // these changes were published by the flush that held them
 	return err
 }
 
-func (f *Fold) loadOpenRecord(seq int64, v []byte) error {
-	rec := &openRecord{seq: seq}
+func (t *foldTable) loadOpenRecord(key, v []byte) error {
+	rec := &openRecord{key: key}
+	err := eachOpenEntry(v, func(i int, pair panePair, k, partials []byte) error {
+		if pair.enter < t.closed {
+			return nil
+		}
+		if i == 0 {
+			rec.left++
+			id := openID{t, pair.enter}
+			t.f.records[id] = append(t.f.records[id], rec)
+		}
+		return t.add(pair, k, partials, nil)
+	})
+	if err != nil {
+		return stateError("table "+t.plan.Name, key, err)
+	}
+	if rec.left == 0 {
+		t.f.state.delete(key, true)
+	}
+	return nil
+}
+
+// eachOpenEntry walks over a record of open panes: for each pane a count and its entries. i is
+// the entry's place in its pane.
+func eachOpenEntry(v []byte, fn func(i int, pair panePair, key, partials []byte) error) error {
 	r := reader{b: v}
-	for len(r.b) > 0 && r.err == nil {
-		t := f.byName[string(r.bytes())]
+	for len(r.b) > 0 {
 		n := int(r.uvarint())
 		for i := range n {
-			pair, key, partials := r.entry()
+			pair, k, partials := r.entry()
 			if r.err != nil {
-				break
+				return r.err
 			}
-			if t == nil || pair.enter < t.closed {
-				continue
-			}
-			if i == 0 {
-				rec.left++
-				id := openID{t, pair.enter}
-				f.records[id] = append(f.records[id], rec)
-			}
-			if err := t.add(pair, key, partials, nil); err != nil {
+			if err := fn(i, pair, k, partials); err != nil {
 				return err
 			}
 		}
 	}
-	if r.err != nil {
-		return stateError("open panes", openKey(seq), r.err)
-	}
-	if rec.left == 0 {
-		f.state.delete(openKey(seq), true)
-	}
-	for _, t := range f.tables {
-		clear(t.touched) // these changes were published by the flush that held them
-	}
-	return nil
+	return r.err
 }
 
 // loadPanes finds the closed panes that windows still need, and the windows that are open.

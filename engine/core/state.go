@@ -31,7 +31,7 @@ type Write struct {
 // Keys of the state, by their first byte. Those marked * are local.
 //
 //	m                              sources, closed panes, metrics: one record, in every flush
-//	o seq                          entries of panes that were still open at a flush
+//	o table seq                    entries of panes that were still open at a flush
 //	c table key                    row of a table without a window
 //	p table leave enter part       entries of a closed pane that a window still needs
 //	w table window key          *  row of a window (or of the trailing window)
