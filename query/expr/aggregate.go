@@ -15,7 +15,7 @@ type Aggregate struct {
 	Type     row.Type // of the result
 }
 
-// AggregateNames in upper case.
+// aggregateTable names every aggregate.
 var aggregateTable = []Info{
 	{"COUNT", "COUNT(*) | COUNT([DISTINCT] x)", "how many rows, or values that are not NULL"},
 	{"SUM", "SUM(number)", "the exact sum; NULL without values"},

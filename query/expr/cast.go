@@ -41,7 +41,7 @@ func newCast(x Node, t row.Type, implicit bool) (Node, error) {
 		}
 		return to, nil
 	}
-	do, ok := castImpl(from, t, implicit)
+	do, ok := castImpl(from, t)
 	if !ok {
 		return nil, typeError("expected a type that "+from.String()+" converts to, such as VARCHAR",
 			"cannot cast %s to %s", from, t)
@@ -119,15 +119,15 @@ func (n *cast) compile(c *compiler) step {
 }
 
 // asIs is a cast that changes nothing but the type.
-var asIs = impl{row: func(a []row.Value) (row.Value, error) { return a[0], nil }}
+var asIs = impl{safe: true, row: func(a []row.Value) (row.Value, error) { return a[0], nil }}
 
 // castImpl returns how a value of one type becomes one of the other, and whether it can.
-func castImpl(from, to row.Type, implicit bool) (impl, bool) {
+func castImpl(from, to row.Type) (impl, bool) {
 	switch {
 	case from.Kind == row.Unknown:
 		return asIs, true
 	case to.Kind == row.Varchar:
-		return castToText(from, to, implicit), true
+		return castToText(from, to), true
 	case from.Kind == row.Varchar:
 		return castFromText(to), true
 	case from.Kind == row.Boolean:
@@ -238,8 +238,8 @@ func textOf(v row.Value, t row.Type) string {
 	return string(row.FormatValue(nil, v, t))
 }
 
-// castToText writes x. An explicit VARCHAR(n) cuts the text, as PostgreSQL does.
-func castToText(from, to row.Type, _ bool) impl {
+// castToText writes x. VARCHAR(n) cuts the text, as PostgreSQL's casts do.
+func castToText(from, to row.Type) impl {
 	one := func(v row.Value) string {
 		s := textOf(v, from)
 		if to.Length > 0 && len(s) > int(to.Length) {
@@ -251,7 +251,8 @@ func castToText(from, to row.Type, _ bool) impl {
 		return asIs
 	}
 	return impl{
-		row: func(a []row.Value) (row.Value, error) { return row.Text(one(a[0])), nil },
+		safe: true,
+		row:  func(a []row.Value) (row.Value, error) { return row.Text(one(a[0])), nil },
 		vec: func(_ *frame, sel []int32, args []*row.Vector, out *row.Vector) {
 			for _, i := range sel {
 				out.Str[i] = one(args[0].Value(int(i)))

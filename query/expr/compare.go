@@ -123,7 +123,7 @@ func bindCompare(rel relation) func([]Node, row.Type) impl {
 	return func(args []Node, _ row.Type) impl {
 		t := args[0].Type()
 		right, isConst := constOf(args[1])
-		im := impl{row: func(a []row.Value) (row.Value, error) {
+		im := impl{safe: true, row: func(a []row.Value) (row.Value, error) {
 			return row.Bool(rel.holds(row.Compare(a[0], a[1], t))), nil
 		}}
 		switch t.Physical() {
@@ -297,6 +297,7 @@ func bindDistinct(not bool) func([]Node, row.Type) impl {
 		}
 		return impl{
 			nulls: true,
+			safe:  true,
 			row: func(a []row.Value) (row.Value, error) {
 				return row.Int(one(a[0], a[1])), nil
 			},

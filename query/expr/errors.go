@@ -80,9 +80,6 @@ func (e *Errors) At(i int32) error {
 	return e.at[i]
 }
 
-// Failed lists the positions that failed, in the order in which they did; it is valid until Reset.
-func (e *Errors) Failed() []int32 { return e.failed }
-
 // Drop removes the failed positions from sel, in place.
 func (e *Errors) Drop(sel []int32) []int32 {
 	if len(e.failed) == 0 {

@@ -18,6 +18,8 @@ type impl struct {
 	// nulls: the operation takes NULL arguments itself. When some may be NULL, out.Null is there,
 	// all unset at sel.
 	nulls bool
+	// safe: it never fails a row.
+	safe bool
 }
 
 // phys are the Go types of the physical kinds.
@@ -82,7 +84,8 @@ func b2i(b bool) int64 {
 // fn1 adapts a function that cannot fail, fn1e one that can.
 func fn1[A, R phys](f func(A) R) impl {
 	return impl{
-		row: func(a []row.Value) (row.Value, error) { return value(f(get[A](&a[0]))), nil },
+		safe: true,
+		row:  func(a []row.Value) (row.Value, error) { return value(f(get[A](&a[0]))), nil },
 		vec: func(_ *frame, sel []int32, args []*row.Vector, out *row.Vector) {
 			a, r := data[A](args[0]), data[R](out)
 			for _, i := range sel {
@@ -117,7 +120,9 @@ func result[R phys](x R, err error) (row.Value, error) {
 }
 
 func fn2[A, B, R phys](f func(A, B) R) impl {
-	return fn2e(func(a A, b B) (R, error) { return f(a, b), nil })
+	im := fn2e(func(a A, b B) (R, error) { return f(a, b), nil })
+	im.safe = true
+	return im
 }
 
 func fn2e[A, B, R phys](f func(A, B) (R, error)) impl {
@@ -137,10 +142,6 @@ func fn2e[A, B, R phys](f func(A, B) (R, error)) impl {
 			}
 		},
 	}
-}
-
-func fn3[A, B, C, R phys](f func(A, B, C) R) impl {
-	return fn3e(func(a A, b B, c C) (R, error) { return f(a, b, c), nil })
 }
 
 func fn3e[A, B, C, R phys](f func(A, B, C) (R, error)) impl {

@@ -91,7 +91,9 @@ func bindLike(fold, not bool) func([]Node, row.Type) impl {
 			}
 			return b2i(p.match(s) != not), nil
 		}
-		return fn2e(one)
+		im := fn2e(one)
+		im.safe = hoisted != nil
+		return im
 	}
 }
 

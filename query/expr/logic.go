@@ -136,15 +136,15 @@ func (n *logic) compilePick(c *compiler) picker {
 	}
 }
 
-// canFail tells whether evaluating n can fail a row. It may say yes too often.
+// canFail tells whether evaluating n can fail a row.
 func canFail(n Node) bool {
 	fails := false
 	Walk(n, func(n Node) bool {
 		switch n := n.(type) {
 		case *cast:
-			fails = true
+			fails = fails || !n.impl.safe
 		case *apply:
-			fails = fails || n.op.style != infix || n.op.level != precCompare
+			fails = fails || !n.impl.safe
 		}
 		return !fails
 	})

@@ -256,14 +256,6 @@ func allConst(list []Node) bool {
 	return true
 }
 
-// Conjuncts splits n at its outermost ANDs, left to right.
-func Conjuncts(n Node) []Node {
-	if l, ok := n.(*logic); ok && !l.or {
-		return append(Conjuncts(l.l), Conjuncts(l.r)...)
-	}
-	return []Node{n}
-}
-
 // EvalRow computes n for one row. An Error value among the inputs that are read makes the result
 // an Error value; a failure (overflow, division by zero) is the error.
 func EvalRow(n Node, vals []row.Value) (row.Value, error) { return n.row(vals) }

@@ -259,6 +259,7 @@ func extremeImpl(t row.Type, sign int) impl {
 	}
 	return impl{
 		nulls: true,
+		safe:  true,
 		row: func(a []row.Value) (row.Value, error) {
 			return pick(len(a), func(k int) row.Value { return a[k] }), nil
 		},
