@@ -31,6 +31,17 @@ func exampleplan(t *testing.T, file string) *plan.Plan {
 	return p
 }
 
+// ownTopics gives a plan topics of its own, for a Kafka that tests share.
+func ownTopics(p *plan.Plan, app string) *plan.Plan {
+	for _, s := range p.Streams {
+		s.Options.Topic = app + ".orders"
+	}
+	for _, m := range p.Metrics {
+		m.Topic = app + ".metrics"
+	}
+	return p
+}
+
 // orderLog makes orders, with their time in a column and some lines that are none, by partition.
 func orderLog(rnd *rand.Rand, n, partitions int) [][]format.Record {
 	log := make([][]format.Record, partitions)
@@ -86,10 +97,10 @@ func expected(t *testing.T, p *plan.Plan, stream string, log [][]format.Record) 
 }
 
 // got are the committed records of the metrics topic.
-func published(t *testing.T, ctx context.Context, brokers []string) []string {
+func published(t *testing.T, ctx context.Context, brokers []string, p *plan.Plan) []string {
 	t.Helper()
 	var lines []string
-	for _, recs := range readAll(t, ctx, brokers, "metrics", true) {
+	for _, recs := range readAll(t, ctx, brokers, p.Metrics[0].Topic, true) {
 		for _, r := range recs {
 			lines = append(lines, string(r.Key)+" "+string(r.Value))
 		}
@@ -132,21 +143,24 @@ func TestEngineOnOrders(t *testing.T) {
 	p := exampleplan(t, "orders/orders_event_time.sql")
 	for _, shape := range []struct{ sources, folds int }{{1, 1}, {3, 4}} {
 		t.Run(fmt.Sprintf("%d to %d", shape.sources, shape.folds), func(t *testing.T) {
-			ctx := testContext(t, time.Minute)
-			brokers := testBroker(t)
-			c := testCluster(t, ctx, brokers)
-			makeTopic(t, ctx, c, "orders", shape.sources)
-			log := orderLog(rand.New(rand.NewPCG(1, 2)), 5000, shape.sources)
-			load(t, ctx, c, "orders", log)
-			e := testEngine(t, Options{Brokers: brokers, App: "shop", Plan: p, FoldPartitions: shape.folds, ExitWhenCaughtUp: true})
-			if err := e.Run(ctx); err != nil {
-				t.Fatal(err)
-			}
-			compareLines(t, published(t, ctx, brokers), expected(t, p, "orders", log))
-			st := e.Status()
-			if st.State != "stopped" || len(st.Stages) != 2 {
-				t.Errorf("status %+v", st)
-			}
+			onKafkas(t, func(t *testing.T, brokers []string, app string) {
+				ctx := testContext(t, time.Minute)
+				p := ownTopics(p, app)
+				c := testCluster(t, ctx, brokers)
+				topic := p.Streams[0].Options.Topic
+				makeTopic(t, ctx, c, topic, shape.sources)
+				log := orderLog(rand.New(rand.NewPCG(1, 2)), 5000, shape.sources)
+				load(t, ctx, c, topic, log)
+				e := testEngine(t, Options{Brokers: brokers, App: app, Plan: p, FoldPartitions: shape.folds, ExitWhenCaughtUp: true})
+				if err := e.Run(ctx); err != nil {
+					t.Fatal(err)
+				}
+				compareLines(t, published(t, ctx, brokers, p), expected(t, p, "orders", log))
+				st := e.Status()
+				if st.State != "stopped" || len(st.Stages) != 2 {
+					t.Errorf("status %+v", st)
+				}
+			})
 		})
 	}
 }

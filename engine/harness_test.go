@@ -18,6 +18,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"penstock/engine/broker"
+	"penstock/engine/broker/kafkatest"
 )
 
 // A test that kills processes runs itself again as a child, with what to do in this variable.
@@ -27,7 +28,7 @@ func TestMain(m *testing.M) {
 	if spec := os.Getenv(childVar); spec != "" {
 		os.Exit(runChild(spec))
 	}
-	os.Exit(m.Run())
+	kafkatest.Main(m)
 }
 
 // childSpec is what a child process runs.
@@ -111,7 +112,14 @@ func (c *child) kill() {
 
 func (c *child) signal(s syscall.Signal) { _ = c.cmd.Process.Signal(s) }
 
-// kafkas are the brokers that a test runs on.
+// onKafkas runs a test on every Kafka there is, with an application name of its own.
+func onKafkas(t *testing.T, test func(t *testing.T, brokers []string, app string)) {
+	for _, b := range kafkatest.Brokers(t) {
+		t.Run(b.Name, func(t *testing.T) { test(t, []string{b.Addr}, kafkatest.Unique(t, "t")) })
+	}
+}
+
+// testBroker is an embedded broker for tests of what does not depend on Kafka.
 func testBroker(t *testing.T) []string {
 	t.Helper()
 	b, err := broker.Start(broker.Options{})

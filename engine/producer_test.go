@@ -63,10 +63,10 @@ func (j *joined) leave() {
 	<-j.done
 }
 
-func openTestProducer(t *testing.T, ctx context.Context, c *cluster, brokers []string, group, instance string) *producer {
+func openTestProducer(t *testing.T, ctx context.Context, c *cluster, brokers []string, app, instance string) *producer {
 	t.Helper()
-	o := Options{Brokers: brokers, App: "a", InstanceID: instance}.withDefaults()
-	p, err := openProducer(ctx, o, group, newTopicIDs(c), testLog())
+	o := Options{Brokers: brokers, App: app, InstanceID: instance}.withDefaults()
+	p, err := openProducer(ctx, o, app+"-g", newTopicIDs(c), testLog())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,100 +79,103 @@ func value(topic string, p int32, v string) *kgo.Record {
 }
 
 func TestProducerCommitsRecordsAndOffsetsTogether(t *testing.T) {
-	ctx := testContext(t, time.Minute)
-	brokers := testBroker(t)
-	c := testCluster(t, ctx, brokers)
-	makeTopic(t, ctx, c, "in", 1)
-	makeTopic(t, ctx, c, "out", 2)
-	j := join(t, ctx, brokers, "g", "i1", "in")
-	p := openTestProducer(t, ctx, c, brokers, "g", "i1")
+	onKafkas(t, func(t *testing.T, brokers []string, app string) {
+		ctx := testContext(t, time.Minute)
+		c := testCluster(t, ctx, brokers)
+		makeTopic(t, ctx, c, app+"-in", 1)
+		makeTopic(t, ctx, c, app+"-out", 2)
+		j := join(t, ctx, brokers, app+"-g", "i1", app+"-in")
+		p := openTestProducer(t, ctx, c, brokers, app, "i1")
 
-	recs := []*kgo.Record{value("out", 1, "x"), value("out", 1, "y"), value("out", 0, "z")}
-	at := sourceOffset{Topic: "in", Partition: 0, Offset: 7, Metadata: "clock 12"}
-	times, err := p.commit(ctx, j.member, flushRecords{recs, []sourceOffset{at}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if times.Total() <= 0 {
-		t.Error("the transaction took no time")
-	}
-	if recs[1].Offset != 1 || recs[2].Offset != 0 {
-		t.Errorf("records are at %d and %d, expected 1 and 0", recs[1].Offset, recs[2].Offset)
-	}
-	got, err := c.committed(ctx, "g", "in", []int32{0}, nil)
-	if err != nil || got[0] != at {
-		t.Errorf("committed %+v, %v", got[0], err)
-	}
-	out := readAll(t, ctx, brokers, "out", true)
-	if len(out[1]) != 2 || len(out[0]) != 1 || string(out[1][0].Value) != "x" {
-		t.Errorf("read %v", out)
-	}
-	if _, err := p.commit(ctx, j.member, flushRecords{offsets: []sourceOffset{at}}); err == nil {
-		t.Error("a transaction without records was accepted")
-	}
+		recs := []*kgo.Record{value(app+"-out", 1, "x"), value(app+"-out", 1, "y"), value(app+"-out", 0, "z")}
+		at := sourceOffset{Topic: app + "-in", Partition: 0, Offset: 7, Metadata: "clock 12"}
+		times, err := p.commit(ctx, j.member, flushRecords{recs, []sourceOffset{at}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if times.Total() <= 0 {
+			t.Error("the transaction took no time")
+		}
+		if recs[1].Offset != 1 || recs[2].Offset != 0 {
+			t.Errorf("records are at %d and %d, expected 1 and 0", recs[1].Offset, recs[2].Offset)
+		}
+		got, err := c.committed(ctx, app+"-g", app+"-in", []int32{0}, nil)
+		if err != nil || got[0] != at {
+			t.Errorf("committed %+v, %v", got[0], err)
+		}
+		out := readAll(t, ctx, brokers, app+"-out", true)
+		if len(out[1]) != 2 || len(out[0]) != 1 || string(out[1][0].Value) != "x" {
+			t.Errorf("read %v", out)
+		}
+		if _, err := p.commit(ctx, j.member, flushRecords{offsets: []sourceOffset{at}}); err == nil {
+			t.Error("a transaction without records was accepted")
+		}
+	})
 }
 
 // TestProducerRefusesStaleGeneration is what fences a process whose partitions went to another.
 func TestProducerRefusesStaleGeneration(t *testing.T) {
-	ctx := testContext(t, time.Minute)
-	brokers := testBroker(t)
-	c := testCluster(t, ctx, brokers)
-	makeTopic(t, ctx, c, "in", 1)
-	makeTopic(t, ctx, c, "out", 1)
-	j := join(t, ctx, brokers, "g", "i1", "in")
-	stale := []func(*member){
-		func(m *member) { m.Generation-- },
-		func(m *member) { m.ID = "someone-else" },
-		func(m *member) { m.ID, m.Instance = "someone-else", "" },
-	}
-	for i, change := range stale {
-		p := openTestProducer(t, ctx, c, brokers, "g", "i1")
-		m := j.member
-		change(&m)
-		f := flushRecords{[]*kgo.Record{value("out", 0, "no")}, []sourceOffset{{Topic: "in", Partition: 0, Offset: int64(i + 1)}}}
-		_, err := p.commit(ctx, m, f)
-		var se *StaleError
-		if !errors.As(err, &se) {
-			t.Errorf("%+v: %v, expected a StaleError", m, err)
+	onKafkas(t, func(t *testing.T, brokers []string, app string) {
+		ctx := testContext(t, time.Minute)
+		c := testCluster(t, ctx, brokers)
+		makeTopic(t, ctx, c, app+"-in", 1)
+		makeTopic(t, ctx, c, app+"-out", 1)
+		j := join(t, ctx, brokers, app+"-g", "i1", app+"-in")
+		stale := []func(*member){
+			func(m *member) { m.Generation-- },
+			func(m *member) { m.ID = "someone-else" },
+			func(m *member) { m.ID, m.Instance = "someone-else", "" },
 		}
-		if _, err := p.commit(ctx, j.member, f); !errors.Is(err, errBroken) {
-			t.Errorf("a broken producer answered %v", err)
+		for i, change := range stale {
+			p := openTestProducer(t, ctx, c, brokers, app, "i1")
+			m := j.member
+			change(&m)
+			f := flushRecords{[]*kgo.Record{value(app+"-out", 0, "no")}, []sourceOffset{{Topic: app + "-in", Partition: 0, Offset: int64(i + 1)}}}
+			_, err := p.commit(ctx, m, f)
+			var se *StaleError
+			if !errors.As(err, &se) {
+				t.Errorf("%+v: %v, expected a StaleError", m, err)
+			}
+			if _, err := p.commit(ctx, j.member, f); !errors.Is(err, errBroken) {
+				t.Errorf("a broken producer answered %v", err)
+			}
+			p.close()
 		}
-		p.close()
-	}
-	// The next producer of the same id aborts what the last one left open, before anything else.
-	openTestProducer(t, ctx, c, brokers, "g", "i1")
-	got, err := c.committed(ctx, "g", "in", []int32{0}, nil)
-	if err != nil || got[0].Offset != noOffset {
-		t.Errorf("committed %+v, %v; expected none", got[0], err)
-	}
-	if out := readAll(t, ctx, brokers, "out", true); len(out[0]) != 0 {
-		t.Errorf("refused records are visible: %v", out[0])
-	}
+		// The next producer of the same id aborts what the last one left open, before anything else.
+		openTestProducer(t, ctx, c, brokers, app, "i1")
+		got, err := c.committed(ctx, app+"-g", app+"-in", []int32{0}, nil)
+		if err != nil || got[0].Offset != noOffset {
+			t.Errorf("committed %+v, %v; expected none", got[0], err)
+		}
+		if out := readAll(t, ctx, brokers, app+"-out", true); len(out[0]) != 0 {
+			t.Errorf("refused records are visible: %v", out[0])
+		}
+	})
 }
 
 func TestProducerIsFencedByItsSuccessor(t *testing.T) {
-	ctx := testContext(t, time.Minute)
-	brokers := testBroker(t)
-	c := testCluster(t, ctx, brokers)
-	makeTopic(t, ctx, c, "in", 1)
-	makeTopic(t, ctx, c, "out", 1)
-	j := join(t, ctx, brokers, "g", "i1", "in")
-	first := openTestProducer(t, ctx, c, brokers, "g", "i1")
-	second := openTestProducer(t, ctx, c, brokers, "g", "i1")
-	flush := func(v string, at int64) flushRecords {
-		return flushRecords{[]*kgo.Record{value("out", 0, v)}, []sourceOffset{{Topic: "in", Partition: 0, Offset: at}}}
-	}
-	_, err := first.commit(ctx, j.member, flush("first", 1))
-	if !errors.Is(err, kerr.InvalidProducerEpoch) && !errors.Is(err, kerr.ProducerFenced) {
-		t.Errorf("the fenced producer got %v", err)
-	}
-	for i := range int64(3) {
-		if _, err := second.commit(ctx, j.member, flush(fmt.Sprint(i), i+1)); err != nil {
-			t.Fatal(err)
+	onKafkas(t, func(t *testing.T, brokers []string, app string) {
+		ctx := testContext(t, time.Minute)
+		c := testCluster(t, ctx, brokers)
+		makeTopic(t, ctx, c, app+"-in", 1)
+		makeTopic(t, ctx, c, app+"-out", 1)
+		j := join(t, ctx, brokers, app+"-g", "i1", app+"-in")
+		first := openTestProducer(t, ctx, c, brokers, app, "i1")
+		second := openTestProducer(t, ctx, c, brokers, app, "i1")
+		flush := func(v string, at int64) flushRecords {
+			return flushRecords{[]*kgo.Record{value(app+"-out", 0, v)}, []sourceOffset{{Topic: app + "-in", Partition: 0, Offset: at}}}
 		}
-	}
-	if out := readAll(t, ctx, brokers, "out", true); len(out[0]) != 3 {
-		t.Errorf("%d records, expected the 3 of the second producer", len(out[0]))
-	}
+		_, err := first.commit(ctx, j.member, flush("first", 1))
+		if !errors.Is(err, kerr.InvalidProducerEpoch) && !errors.Is(err, kerr.ProducerFenced) {
+			t.Errorf("the fenced producer got %v", err)
+		}
+		for i := range int64(3) {
+			if _, err := second.commit(ctx, j.member, flush(fmt.Sprint(i), i+1)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if out := readAll(t, ctx, brokers, app+"-out", true); len(out[0]) != 3 {
+			t.Errorf("%d records, expected the 3 of the second producer", len(out[0]))
+		}
+	})
 }

@@ -33,10 +33,12 @@ type sumFrame struct {
 	Gen            int32
 }
 
-const sumSource, sumTarget = "numbers", "sums"
+func (s *sumLogic) source() string { return s.life.opts.App + "-numbers" }
+
+func (s *sumLogic) target() string { return s.life.opts.App + "-sums" }
 
 func (s *sumLogic) graph() *goka.GroupGraph {
-	return goka.DefineGroup(goka.Group(s.life.stage.group), goka.Input(sumSource, new(codec.Bytes), s.message))
+	return goka.DefineGroup(goka.Group(s.life.stage.group), goka.Input(goka.Stream(s.source()), new(codec.Bytes), s.message))
 }
 
 func (s *sumLogic) table() gokastorage.Builder { return nil }
@@ -44,8 +46,8 @@ func (s *sumLogic) table() gokastorage.Builder { return nil }
 func (s *sumLogic) assign(ctx context.Context, ses *session) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	claims := ses.Claims[sumSource]
-	at, err := s.life.cluster.committed(ctx, s.life.stage.group, sumSource, claims, s.life.takeOver)
+	claims := ses.Claims[s.source()]
+	at, err := s.life.cluster.committed(ctx, s.life.stage.group, s.source(), claims, s.life.takeOver)
 	if err != nil {
 		return err
 	}
@@ -58,7 +60,7 @@ func (s *sumLogic) assign(ctx context.Context, ses *session) error {
 		if m := at[p].Metadata; m != "" && m != fmt.Sprintf("at %d", from) {
 			return fmt.Errorf("metadata %q of offset %d", m, from)
 		}
-		ses.start(sumSource, p, from)
+		ses.start(s.source(), p, from)
 		s.parts[p] = &sumFrame{Partition: p, From: from, To: from, Gen: ses.Generation}
 	}
 	return nil
@@ -108,8 +110,8 @@ func (s *sumLogic) take() (*work, error) {
 		if err != nil {
 			return nil, err
 		}
-		w.records = append(w.records, &kgo.Record{Topic: sumTarget, Partition: p % 2, Value: value})
-		w.offsets = append(w.offsets, sourceOffset{Topic: sumSource, Partition: p, Offset: f.To, Metadata: fmt.Sprintf("at %d", f.To)})
+		w.records = append(w.records, &kgo.Record{Topic: s.target(), Partition: p % 2, Value: value})
+		w.offsets = append(w.offsets, sourceOffset{Topic: s.source(), Partition: p, Offset: f.To, Metadata: fmt.Sprintf("at %d", f.To)})
 		s.parts[p] = &sumFrame{Partition: p, From: f.To, To: f.To, Gen: f.Gen}
 	}
 	if len(w.records) == 0 {
@@ -146,14 +148,14 @@ func runSumStage(ctx context.Context, spec childSpec) error {
 }
 
 // feed writes the numbers 1..n over the partitions, in bursts, and returns their sum by partition.
-func feed(t *testing.T, ctx context.Context, c *cluster, n, partitions int) map[int32]int64 {
+func feed(t *testing.T, ctx context.Context, c *cluster, app string, n, partitions int) map[int32]int64 {
 	t.Helper()
 	sums := map[int32]int64{}
 	var recs []*kgo.Record
 	for i := 1; i <= n; i++ {
 		p := int32(i % partitions)
 		sums[p] += int64(i)
-		recs = append(recs, &kgo.Record{Topic: sumSource, Partition: p, Value: strconv.AppendInt(nil, int64(i), 10)})
+		recs = append(recs, &kgo.Record{Topic: app + "-numbers", Partition: p, Value: strconv.AppendInt(nil, int64(i), 10)})
 		if len(recs) == 10_000 || i == n {
 			if err := c.write(ctx, recs...); err != nil {
 				t.Error(err)
@@ -167,10 +169,10 @@ func feed(t *testing.T, ctx context.Context, c *cluster, n, partitions int) map[
 
 // checkSums verifies that the committed frames of every source partition join without gap or
 // overlap from 0 to end and add up.
-func checkSums(t *testing.T, ctx context.Context, brokers []string, want map[int32]int64, end int64) {
+func checkSums(t *testing.T, ctx context.Context, brokers []string, app string, want map[int32]int64, end int64) {
 	t.Helper()
 	next, sum := map[int32]int64{}, map[int32]int64{}
-	for _, recs := range readAll(t, ctx, brokers, sumTarget, true) {
+	for _, recs := range readAll(t, ctx, brokers, app+"-sums", true) {
 		for _, r := range recs {
 			var f sumFrame
 			if err := json.Unmarshal(r.Value, &f); err != nil {
@@ -194,9 +196,9 @@ func checkSums(t *testing.T, ctx context.Context, brokers []string, want map[int
 }
 
 // sumsDone tells whether the committed offsets have reached end.
-func sumsDone(t *testing.T, ctx context.Context, c *cluster, group string, parts []int32, end int64) func() bool {
+func sumsDone(ctx context.Context, c *cluster, app string, parts []int32, end int64) func() bool {
 	return func() bool {
-		at, err := c.fetchOffsets(ctx, group, sumSource, parts)
+		at, err := c.fetchOffsets(ctx, app+"-sum", app+"-numbers", parts)
 		if err != nil {
 			return false
 		}
@@ -209,62 +211,69 @@ func sumsDone(t *testing.T, ctx context.Context, c *cluster, group string, parts
 	}
 }
 
+// sumTopics makes the topics of the sum stage.
+func sumTopics(t *testing.T, ctx context.Context, c *cluster, app string) {
+	t.Helper()
+	makeTopic(t, ctx, c, app+"-numbers", 3)
+	makeTopic(t, ctx, c, app+"-sums", 2)
+}
+
 // TestSumStage runs the stage in process: exact, and a second run goes on where the first stopped.
 func TestSumStage(t *testing.T) {
-	ctx := testContext(t, time.Minute)
-	brokers := testBroker(t)
-	c := testCluster(t, ctx, brokers)
-	makeTopic(t, ctx, c, sumSource, 3)
-	makeTopic(t, ctx, c, sumTarget, 2)
-	want := map[int32]int64{}
-	for round := int64(1); round <= 2; round++ {
-		for p, n := range feed(t, ctx, c, 30_000, 3) {
-			want[p] += n
+	onKafkas(t, func(t *testing.T, brokers []string, app string) {
+		ctx := testContext(t, time.Minute)
+		c := testCluster(t, ctx, brokers)
+		sumTopics(t, ctx, c, app)
+		want := map[int32]int64{}
+		for round := int64(1); round <= 2; round++ {
+			for p, n := range feed(t, ctx, c, app, 30_000, 3) {
+				want[p] += n
+			}
+			runCtx, stop := context.WithCancel(ctx)
+			s := newSumStage(c, childSpec{Brokers: brokers, App: app, Instance: "i1"}.options())
+			done := make(chan error, 1)
+			go func() { done <- s.supervise(runCtx) }()
+			eventually(t, ctx, "all sums committed", sumsDone(ctx, c, app, []int32{0, 1, 2}, round*10_000))
+			stop()
+			if err := <-done; err != nil {
+				t.Fatal(err)
+			}
+			checkSums(t, ctx, brokers, app, want, round*10_000)
 		}
-		runCtx, stop := context.WithCancel(ctx)
-		s := newSumStage(c, childSpec{Brokers: brokers, App: "a", Instance: "i1"}.options())
-		done := make(chan error, 1)
-		go func() { done <- s.supervise(runCtx) }()
-		eventually(t, ctx, "all sums committed", sumsDone(t, ctx, c, s.group, []int32{0, 1, 2}, round*10_000))
-		stop()
-		if err := <-done; err != nil {
-			t.Fatal(err)
-		}
-		checkSums(t, ctx, brokers, want, round*10_000)
-	}
+	})
 }
 
 // TestSumStageKilled kills the process of the stage with kill -9 again and again (P10 of the
 // probes): nothing is lost and nothing counted twice.
 func TestSumStageKilled(t *testing.T) {
-	ctx := testContext(t, 2*time.Minute)
-	brokers := testBroker(t)
-	c := testCluster(t, ctx, brokers)
-	makeTopic(t, ctx, c, sumSource, 3)
-	makeTopic(t, ctx, c, sumTarget, 2)
-	seed := uint64(time.Now().UnixNano())
-	t.Logf("seed %d", seed)
-	rnd := rand.New(rand.NewPCG(seed, 1))
+	onKafkas(t, func(t *testing.T, brokers []string, app string) {
+		ctx := testContext(t, 2*time.Minute)
+		c := testCluster(t, ctx, brokers)
+		sumTopics(t, ctx, c, app)
+		seed := uint64(time.Now().UnixNano())
+		t.Logf("seed %d", seed)
+		rnd := rand.New(rand.NewPCG(seed, 1))
 
-	spec := childSpec{Kind: "sum", Brokers: brokers, App: "a", Instance: "i1"}
-	const perRound, rounds = 60_000, 5
-	want := map[int32]int64{}
-	for round := range rounds {
-		child := startChild(t, spec)
-		before := int64(round) * perRound / 3
-		for p, n := range feed(t, ctx, c, perRound, 3) {
-			want[p] += n
+		spec := childSpec{Kind: "sum", Brokers: brokers, App: app, Instance: "i1"}
+		const perRound, rounds = 60_000, 5
+		want := map[int32]int64{}
+		for round := range rounds {
+			child := startChild(t, spec)
+			before := int64(round) * perRound / 3
+			for p, n := range feed(t, ctx, c, app, perRound, 3) {
+				want[p] += n
+			}
+			if round < rounds-1 {
+				// Kill it in the middle: once it has got some way into this round, and a little more.
+				part := []int32{int32(rnd.IntN(3))}
+				eventually(t, ctx, "progress", sumsDone(ctx, c, app, part, before+rnd.Int64N(perRound/3)))
+				child.kill()
+				continue
+			}
+			eventually(t, ctx, "all sums committed", sumsDone(ctx, c, app, []int32{0, 1, 2}, rounds*perRound/3))
+			child.signal(syscall.SIGTERM)
+			<-child.done
 		}
-		if round < rounds-1 {
-			// Kill it in the middle: once it has got some way into this round, and a little more.
-			part := []int32{int32(rnd.IntN(3))}
-			eventually(t, ctx, "progress", sumsDone(t, ctx, c, "a-sum", part, before+rnd.Int64N(perRound/3)))
-			child.kill()
-			continue
-		}
-		eventually(t, ctx, "all sums committed", sumsDone(t, ctx, c, "a-sum", []int32{0, 1, 2}, rounds*perRound/3))
-		child.signal(syscall.SIGTERM)
-		<-child.done
-	}
-	checkSums(t, ctx, brokers, want, rounds*perRound/3)
+		checkSums(t, ctx, brokers, app, want, rounds*perRound/3)
+	})
 }

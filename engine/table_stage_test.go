@@ -41,7 +41,7 @@ type tablePart struct {
 	moved  bool
 }
 
-const tableSource = "updates"
+func (s *tableLogic) source() string { return s.life.opts.App + "-updates" }
 
 // offsetKey holds the next offset to apply, in the table beside the counts.
 const offsetKey = "\x00offset"
@@ -50,7 +50,7 @@ func (s *tableLogic) changelog() string { return s.life.stage.group + "-table" }
 
 func (s *tableLogic) graph() *goka.GroupGraph {
 	return goka.DefineGroup(goka.Group(s.life.stage.group),
-		goka.Input(tableSource, new(codec.Bytes), s.message),
+		goka.Input(goka.Stream(s.source()), new(codec.Bytes), s.message),
 		goka.Persist(new(codec.Bytes)))
 }
 
@@ -63,15 +63,15 @@ func (s *tableLogic) table() gokastorage.Builder {
 func (s *tableLogic) assign(ctx context.Context, ses *session) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	claims := ses.Claims[tableSource]
-	at, err := s.life.cluster.committed(ctx, s.life.stage.group, tableSource, claims, s.life.takeOver)
+	claims := ses.Claims[s.source()]
+	at, err := s.life.cluster.committed(ctx, s.life.stage.group, s.source(), claims, s.life.takeOver)
 	if err != nil {
 		return err
 	}
 	s.over, s.parts = false, map[int32]*tablePart{}
 	for _, p := range claims {
 		from := max(0, at[p].Offset)
-		ses.start(tableSource, p, from)
+		ses.start(s.source(), p, from)
 		s.parts[p] = &tablePart{number: p, local: s.store.Partition("t", p), counts: map[string]uint64{}, dirty: map[string]bool{}, to: from}
 	}
 	s.recovery, err = startRecovery(ses.ctx, s.life.cluster, s.changelog(), claims, 200*time.Millisecond)
@@ -142,7 +142,7 @@ func (s *tableLogic) take() (*work, error) {
 			last[p] = &kgo.Record{Topic: s.changelog(), Partition: n, Key: c.key, Value: c.value}
 			w.records = append(w.records, last[p])
 		}
-		w.offsets = append(w.offsets, sourceOffset{Topic: tableSource, Partition: n, Offset: p.to})
+		w.offsets = append(w.offsets, sourceOffset{Topic: s.source(), Partition: n, Offset: p.to})
 		clear(p.dirty)
 		p.moved = false
 	}
@@ -227,6 +227,7 @@ func readCounts(t *testing.T, dir string, partitions int) map[string]uint64 {
 // tableHarness feeds keys to the table stage and knows the true counts.
 type tableHarness struct {
 	t       *testing.T
+	app     string
 	ctx     context.Context
 	cluster *cluster
 	rnd     *rand.Rand
@@ -234,13 +235,13 @@ type tableHarness struct {
 	ends    map[int32]int64
 }
 
-func newTableHarness(t *testing.T, ctx context.Context, brokers []string) *tableHarness {
+func newTableHarness(t *testing.T, ctx context.Context, brokers []string, app string) *tableHarness {
 	c := testCluster(t, ctx, brokers)
-	makeTopic(t, ctx, c, tableSource, 2)
-	makeTopic(t, ctx, c, "a-count-table", 2, "cleanup.policy", "compact")
+	makeTopic(t, ctx, c, app+"-updates", 2)
+	makeTopic(t, ctx, c, app+"-count-table", 2, "cleanup.policy", "compact")
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
-	return &tableHarness{t: t, ctx: ctx, cluster: c, rnd: rand.New(rand.NewPCG(seed, 1)),
+	return &tableHarness{t: t, app: app, ctx: ctx, cluster: c, rnd: rand.New(rand.NewPCG(seed, 1)),
 		want: map[string]uint64{}, ends: map[int32]int64{}}
 }
 
@@ -253,7 +254,7 @@ func (h *tableHarness) feed(n int) {
 		p := int32(k % 2)
 		h.want[key]++
 		h.ends[p]++
-		recs = append(recs, &kgo.Record{Topic: tableSource, Partition: p, Value: []byte(key)})
+		recs = append(recs, &kgo.Record{Topic: h.app + "-updates", Partition: p, Value: []byte(key)})
 	}
 	if err := h.cluster.write(h.ctx, recs...); err != nil {
 		h.t.Fatal(err)
@@ -262,7 +263,7 @@ func (h *tableHarness) feed(n int) {
 
 func (h *tableHarness) reached(p int32, end int64) func() bool {
 	return func() bool {
-		at, err := h.cluster.fetchOffsets(h.ctx, "a-count", tableSource, []int32{p})
+		at, err := h.cluster.fetchOffsets(h.ctx, h.app+"-count", h.app+"-updates", []int32{p})
 		return err == nil && at[p].Offset >= end
 	}
 }
@@ -272,49 +273,50 @@ func (h *tableHarness) done() bool { return h.reached(0, h.ends[0])() && h.reach
 // TestTableStageKilled kills a stage with a table again and again (P16 of the probes): the local
 // store and a table recovered into an empty directory both hold what was read, exactly.
 func TestTableStageKilled(t *testing.T) {
-	ctx := testContext(t, 2*time.Minute)
-	brokers := testBroker(t)
-	h := newTableHarness(t, ctx, brokers)
-	dir := filepath.Join(t.TempDir(), "state")
-	spec := childSpec{Kind: "table", Brokers: brokers, App: "a", Instance: "i1", Dir: dir}
-	for range 5 {
-		child := startChild(t, spec)
-		before := h.ends[0]
-		h.feed(20_000)
-		eventually(t, ctx, "progress", h.reached(0, before+h.rnd.Int64N(h.ends[0]-before)))
-		child.kill()
-	}
-	finish := func(dir string) {
-		t.Helper()
-		spec.Dir = dir
-		last := startChild(t, spec)
-		h.feed(1000)
-		eventually(t, ctx, "all counted", h.done)
-		last.signal(syscall.SIGTERM)
-		<-last.done
-		if got := readCounts(t, dir, 2); !maps.Equal(got, h.want) {
-			t.Errorf("%s: counts differ: %s", dir, firstDifference(got, h.want))
+	onKafkas(t, func(t *testing.T, brokers []string, app string) {
+		ctx := testContext(t, 2*time.Minute)
+		h := newTableHarness(t, ctx, brokers, app)
+		dir := filepath.Join(t.TempDir(), "state")
+		spec := childSpec{Kind: "table", Brokers: brokers, App: app, Instance: "i1", Dir: dir}
+		for range 5 {
+			child := startChild(t, spec)
+			before := h.ends[0]
+			h.feed(20_000)
+			eventually(t, ctx, "progress", h.reached(0, before+h.rnd.Int64N(h.ends[0]-before)))
+			child.kill()
 		}
-	}
-	finish(dir)
-	finish(filepath.Join(t.TempDir(), "empty"))
+		finish := func(dir string) {
+			t.Helper()
+			spec.Dir = dir
+			last := startChild(t, spec)
+			h.feed(1000)
+			eventually(t, ctx, "all counted", h.done)
+			last.signal(syscall.SIGTERM)
+			<-last.done
+			if got := readCounts(t, dir, 2); !maps.Equal(got, h.want) {
+				t.Errorf("%s: counts differ: %s", dir, firstDifference(got, h.want))
+			}
+		}
+		finish(dir)
+		finish(filepath.Join(t.TempDir(), "empty"))
 
-	// A store that claims more than the changelog holds is dropped and recovered.
-	store, err := storage.Open(dir, storage.Options{Logger: testLog()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	err = store.Partition("t", 1).Apply(func(b *storage.Batch) error {
-		b.Set([]byte("key-1"), binary.BigEndian.AppendUint64(nil, 1<<40))
-		return nil
-	}, 1<<40)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := store.Close(); err != nil {
-		t.Fatal(err)
-	}
-	finish(dir)
+		// A store that claims more than the changelog holds is dropped and recovered.
+		store, err := storage.Open(dir, storage.Options{Logger: testLog()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = store.Partition("t", 1).Apply(func(b *storage.Batch) error {
+			b.Set([]byte("key-1"), binary.BigEndian.AppendUint64(nil, 1<<40))
+			return nil
+		}, 1<<40)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := store.Close(); err != nil {
+			t.Fatal(err)
+		}
+		finish(dir)
+	})
 }
 
 func firstDifference(got, want map[string]uint64) string {
@@ -329,40 +331,41 @@ func firstDifference(got, want map[string]uint64) string {
 // TestZombieIsFenced stops a process past its session timeout, lets another take over, and wakes
 // it (P17 of the probes): what it then tries to commit is refused.
 func TestZombieIsFenced(t *testing.T) {
-	ctx := testContext(t, time.Minute)
-	brokers := testBroker(t)
-	h := newTableHarness(t, ctx, brokers)
-	spec := childSpec{Kind: "table", Brokers: brokers, App: "a", Instance: "i1", Dir: filepath.Join(t.TempDir(), "1"),
-		Session: time.Second, Txn: 20 * time.Second}
-	first := startChild(t, spec)
-	h.feed(20_000)
-	eventually(t, ctx, "progress", h.reached(0, h.rnd.Int64N(h.ends[0])))
-	first.signal(syscall.SIGSTOP)
-	h.feed(20_000)
+	onKafkas(t, func(t *testing.T, brokers []string, app string) {
+		ctx := testContext(t, time.Minute)
+		h := newTableHarness(t, ctx, brokers, app)
+		spec := childSpec{Kind: "table", Brokers: brokers, App: app, Instance: "i1", Dir: filepath.Join(t.TempDir(), "1"),
+			Session: time.Second, Txn: 20 * time.Second}
+		first := startChild(t, spec)
+		h.feed(20_000)
+		eventually(t, ctx, "progress", h.reached(0, h.rnd.Int64N(h.ends[0])))
+		first.signal(syscall.SIGSTOP)
+		h.feed(20_000)
 
-	spec.Instance, spec.Dir = "i2", filepath.Join(t.TempDir(), "2")
-	second := startChild(t, spec)
-	began := time.Now()
-	eventually(t, ctx, "taken over", h.done)
-	if took := time.Since(began); took > 15*time.Second {
-		t.Errorf("the takeover took %v: it waited for the transaction of the first to time out", took)
-	}
-	first.signal(syscall.SIGCONT)
-	h.feed(20_000)
-	eventually(t, ctx, "all counted", h.done)
-	// The two share the table now; each one's store holds what it owns, so the whole is only in
-	// the changelog.
-	for _, c := range []*child{first, second} {
-		c.signal(syscall.SIGTERM)
-		<-c.done
-	}
-	spec.Instance, spec.Dir = "i3", filepath.Join(t.TempDir(), "3")
-	third := startChild(t, spec)
-	h.feed(1000)
-	eventually(t, ctx, "all counted", h.done)
-	third.signal(syscall.SIGTERM)
-	<-third.done
-	if got := readCounts(t, spec.Dir, 2); !maps.Equal(got, h.want) {
-		t.Errorf("counts differ: %s", firstDifference(got, h.want))
-	}
+		spec.Instance, spec.Dir = "i2", filepath.Join(t.TempDir(), "2")
+		second := startChild(t, spec)
+		began := time.Now()
+		eventually(t, ctx, "taken over", h.done)
+		if took := time.Since(began); took > 15*time.Second {
+			t.Errorf("the takeover took %v: it waited for the transaction of the first to time out", took)
+		}
+		first.signal(syscall.SIGCONT)
+		h.feed(20_000)
+		eventually(t, ctx, "all counted", h.done)
+		// The two share the table now; each one's store holds what it owns, so the whole is only in
+		// the changelog.
+		for _, c := range []*child{first, second} {
+			c.signal(syscall.SIGTERM)
+			<-c.done
+		}
+		spec.Instance, spec.Dir = "i3", filepath.Join(t.TempDir(), "3")
+		third := startChild(t, spec)
+		h.feed(1000)
+		eventually(t, ctx, "all counted", h.done)
+		third.signal(syscall.SIGTERM)
+		<-third.done
+		if got := readCounts(t, spec.Dir, 2); !maps.Equal(got, h.want) {
+			t.Errorf("counts differ: %s", firstDifference(got, h.want))
+		}
+	})
 }

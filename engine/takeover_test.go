@@ -24,51 +24,53 @@ func leaveOpen(t *testing.T, ctx context.Context, p *producer, m member, rec *kg
 
 // TestTakeOver ends the transaction of a process that left its group, and only that one.
 func TestTakeOver(t *testing.T) {
-	ctx := testContext(t, time.Minute)
-	brokers := testBroker(t)
-	c := testCluster(t, ctx, brokers)
-	makeTopic(t, ctx, c, "in", 2)
-	makeTopic(t, ctx, c, "out", 2)
-	alive := join(t, ctx, brokers, "g", "alive", "in")
-	for i, instance := range []string{"alive", "dead"} {
-		// The dead one had been a member; here it borrows the other's membership, because only a
-		// member can add offsets.
-		p := openTestProducer(t, ctx, c, brokers, "g", instance)
-		leaveOpen(t, ctx, p, alive.member, value("out", int32(i), instance), sourceOffset{Topic: "in", Partition: int32(i), Offset: 5})
-	}
-	short, cancel := context.WithTimeout(ctx, 300*time.Millisecond)
-	defer cancel()
-	if _, err := c.committed(short, "g", "in", []int32{0, 1}, nil); err == nil {
-		t.Fatal("offsets were read that two open transactions are about to change")
-	}
-	if err := c.takeOver(ctx, names{"a"}, "g"); err != nil {
-		t.Fatal(err)
-	}
-	open, err := c.openTransactions(ctx, "a/g/")
-	if err != nil || len(open) != 1 || open[0] != "a/g/alive" {
-		t.Errorf("open transactions: %v, %v; expected only that of the member", open, err)
-	}
-	ends, err := c.admin.ListCommittedOffsets(ctx, "out")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if o, _ := ends.Lookup("out", 1); o.Offset != 2 {
-		t.Errorf("readers of out/1 get to %d, expected 2, behind the abort marker", o.Offset)
-	}
+	onKafkas(t, func(t *testing.T, brokers []string, app string) {
+		ctx := testContext(t, time.Minute)
+		c := testCluster(t, ctx, brokers)
+		makeTopic(t, ctx, c, app+"-in", 2)
+		makeTopic(t, ctx, c, app+"-out", 2)
+		alive := join(t, ctx, brokers, app+"-g", "alive", app+"-in")
+		for i, instance := range []string{"alive", "dead"} {
+			// The dead one had been a member; here it borrows the other's membership, because only a
+			// member can add offsets.
+			p := openTestProducer(t, ctx, c, brokers, app, instance)
+			leaveOpen(t, ctx, p, alive.member, value(app+"-out", int32(i), instance), sourceOffset{Topic: app + "-in", Partition: int32(i), Offset: 5})
+		}
+		short, cancel := context.WithTimeout(ctx, 300*time.Millisecond)
+		defer cancel()
+		if _, err := c.committed(short, app+"-g", app+"-in", []int32{0, 1}, nil); err == nil {
+			t.Fatal("offsets were read that two open transactions are about to change")
+		}
+		if err := c.takeOver(ctx, names{app}, app+"-g"); err != nil {
+			t.Fatal(err)
+		}
+		open, err := c.openTransactions(ctx, app+"/"+app+"-g/")
+		if err != nil || len(open) != 1 || open[0] != app+"/"+app+"-g/alive" {
+			t.Errorf("open transactions: %v, %v; expected only that of the member", open, err)
+		}
+		ends, err := c.admin.ListCommittedOffsets(ctx, app+"-out")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if o, _ := ends.Lookup(app+"-out", 1); o.Offset != 2 {
+			t.Errorf("readers of out/1 get to %d, expected 2, behind the abort marker", o.Offset)
+		}
+	})
 }
 
 // TestCommittedWaits shows that reading offsets takes over by itself when it has to wait.
 func TestCommittedWaits(t *testing.T) {
-	ctx := testContext(t, time.Minute)
-	brokers := testBroker(t)
-	c := testCluster(t, ctx, brokers)
-	makeTopic(t, ctx, c, "in", 1)
-	makeTopic(t, ctx, c, "out", 1)
-	alive := join(t, ctx, brokers, "g", "alive", "in")
-	p := openTestProducer(t, ctx, c, brokers, "g", "dead")
-	leaveOpen(t, ctx, p, alive.member, value("out", 0, "x"), sourceOffset{Topic: "in", Partition: 0, Offset: 5})
-	got, err := c.committed(ctx, "g", "in", []int32{0}, func(ctx context.Context) error { return c.takeOver(ctx, names{"a"}, "g") })
-	if err != nil || got[0].Offset != noOffset {
-		t.Errorf("committed %+v, %v; expected none: the transaction was aborted", got[0], err)
-	}
+	onKafkas(t, func(t *testing.T, brokers []string, app string) {
+		ctx := testContext(t, time.Minute)
+		c := testCluster(t, ctx, brokers)
+		makeTopic(t, ctx, c, app+"-in", 1)
+		makeTopic(t, ctx, c, app+"-out", 1)
+		alive := join(t, ctx, brokers, app+"-g", "alive", app+"-in")
+		p := openTestProducer(t, ctx, c, brokers, app, "dead")
+		leaveOpen(t, ctx, p, alive.member, value(app+"-out", 0, "x"), sourceOffset{Topic: app + "-in", Partition: 0, Offset: 5})
+		got, err := c.committed(ctx, app+"-g", app+"-in", []int32{0}, func(ctx context.Context) error { return c.takeOver(ctx, names{app}, app+"-g") })
+		if err != nil || got[0].Offset != noOffset {
+			t.Errorf("committed %+v, %v; expected none: the transaction was aborted", got[0], err)
+		}
+	})
 }
