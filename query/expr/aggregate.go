@@ -77,10 +77,34 @@ func aggregateArg(name string, arg Node) (Node, error) {
 		return coerceText(arg)
 	}
 	if number && !arg.Type().Numeric() {
-		return nil, typeError("cast it, as in "+name+"(CAST("+arg.String()+" AS BIGINT))",
+		return nil, typeError(sumHint(name, arg),
 			"%s needs a number, found %s of type %s", name, arg, arg.Type())
 	}
 	return arg, nil
+}
+
+// sumHint says how to add up what is no number.
+func sumHint(name string, arg Node) string {
+	switch arg.Type().Kind {
+	case row.Boolean:
+		return "to count the true ones write COUNT(*) FILTER (WHERE " + arg.String() + ")"
+	case row.Timestamp, row.Date:
+		return "MIN, MAX, FIRST and LAST take times"
+	}
+	return "write " + name + "(" + asNumber(arg) + ")"
+}
+
+// asNumber is how to write a number made of x.
+func asNumber(x Node) string {
+	switch t := x.Type(); {
+	case t.Kind == row.Varchar:
+		return castText(x, bigType)
+	case t.Kind == row.Boolean:
+		return castText(x, intType)
+	case t.Kind == row.Interval || isDay(t):
+		return "EXTRACT(EPOCH FROM " + x.String() + ")"
+	}
+	return x.String()
 }
 
 func (a *Aggregate) resultType() row.Type {

@@ -63,13 +63,6 @@ func comparable(op string, l, r Node) ([]Node, error) {
 			return []Node{lc, rc}, err
 		}
 	}
-	if n, ok := wideLiteral(l, rt); ok {
-		l = n
-		return comparable(op, l, r)
-	}
-	if n, ok := wideLiteral(r, lt); ok {
-		return comparable(op, l, n)
-	}
 	args, _, err := unify("operator "+op, []Node{l, r})
 	return args, err
 }
@@ -77,28 +70,6 @@ func comparable(op string, l, r Node) ([]Node, error) {
 func wholeDigits(t row.Type) int {
 	t = asDecimal(t)
 	return int(t.Precision) - int(t.Scale)
-}
-
-// wideLiteral reads a string literal that meets a DECIMAL with all the digits it has: rounded to
-// the column's scale, price = '1.234' would find 1.23.
-func wideLiteral(n Node, other row.Type) (Node, bool) {
-	if !isLiteral(n) || other.Kind != row.Decimal {
-		return nil, false
-	}
-	v, _ := constOf(n)
-	text := strings.TrimSpace(v.S)
-	scale := 0
-	if dot := strings.IndexByte(text, '.'); dot >= 0 {
-		scale = len(text) - dot - 1
-	}
-	if scale <= int(other.Scale) || scale > row.MaxPrecision {
-		return nil, false
-	}
-	d, err := row.ParseDecimal(text, row.MaxPrecision, scale, false)
-	if err != nil {
-		return nil, false
-	}
-	return &constant{v: row.Dec128(d), typ: row.DecimalType(max(d.Digits(), scale, 1), scale)}, true
 }
 
 func compareHint(l, r Node) string {

@@ -24,7 +24,7 @@ func Unary(op string, x Node) (Node, error) {
 	}
 	t := x.Type()
 	if !t.Numeric() && t.Kind != row.Interval {
-		return nil, typeError("cast it, as in CAST("+x.String()+" AS BIGINT)",
+		return nil, typeError("write "+op+asNumber(x),
 			"operator %s needs a number, found %s of type %s", op, x, t)
 	}
 	if op == "+" {
@@ -96,6 +96,11 @@ func arithHint(op string, l, r Node) string {
 
 // adaptArith gives untyped operands the type that the other side asks for.
 func adaptArith(op string, l, r Node) (Node, Node, error) {
+	if w, ok := wideLiteral(l, r.Type()); ok {
+		l = w
+	} else if w, ok := wideLiteral(r, l.Type()); ok {
+		r = w
+	}
 	lu, ru := untyped(l), untyped(r)
 	var err error
 	switch {

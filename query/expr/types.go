@@ -1,6 +1,10 @@
 package expr
 
-import "penstock/query/row"
+import (
+	"strings"
+
+	"penstock/query/row"
+)
 
 // Frequently used types.
 var (
@@ -89,7 +93,13 @@ func unify(what string, nodes []Node) ([]Node, row.Type, error) {
 		t = textType
 	}
 	out := make([]Node, len(nodes))
+	copy(out, nodes)
 	for i, n := range nodes {
+		if w, ok := wideLiteral(n, t); ok {
+			out[i], t = w, commonDecimal(t, w.Type())
+		}
+	}
+	for i, n := range out {
 		c, err := coerce(n, t)
 		if err != nil {
 			return nil, t, err
@@ -97,6 +107,27 @@ func unify(what string, nodes []Node) ([]Node, row.Type, error) {
 		out[i] = c
 	}
 	return out, t, nil
+}
+
+// wideLiteral reads a string literal that meets a DECIMAL with all the digits it has: rounded to
+// the column's scale, price = '1.234' would find 1.23.
+func wideLiteral(n Node, other row.Type) (Node, bool) {
+	if !isLiteral(n) || other.Kind != row.Decimal {
+		return nil, false
+	}
+	v, _ := constOf(n)
+	text := strings.TrimSpace(v.S)
+	_, fraction, _ := strings.Cut(text, ".")
+	scale := len(fraction)
+	if scale <= int(other.Scale) || scale > row.MaxPrecision {
+		return nil, false
+	}
+	d, err := row.ParseDecimal(text, row.MaxPrecision, scale, false)
+	if err != nil {
+		return nil, false
+	}
+	t := row.DecimalType(max(d.Digits(), scale, 1), scale)
+	return &constant{v: row.Dec128(d), typ: t, shown: n.String()}, true
 }
 
 // coerce inserts the implicit cast of n to t. The caller has made sure that there is one, or
