@@ -25,6 +25,7 @@ type contents struct {
 	// windows by their start. Without a window, and for a sliding one, it is one, at 0.
 	windows map[int64]*window
 	version int // changes when contents do
+	number  int // how many are shown, when uneven
 }
 
 // window is the rows of one window.
@@ -82,6 +83,18 @@ func (c *contents) advance(at int64) {
 			c.version++
 		}
 	}
+	if c.uneven() {
+		if n := len(c.shown()); n != c.number {
+			c.number = n
+			c.version++
+		}
+	}
+}
+
+// uneven tells whether results differ without any row coming or going: without GROUP BY every
+// window has its row, and how many windows hold a moment depends on the moment.
+func (c *contents) uneven() bool {
+	return len(c.t.plan.Keys) == 0 && c.t.bucket && !c.final && c.t.size%c.t.adv != 0
 }
 
 // enter lets the rows in that enter before a moment.
@@ -145,8 +158,8 @@ func (c *contents) next(g grid) int64 {
 			end = min(end, g.after(w.end))
 		}
 	}
-	if len(c.t.plan.Keys) == 0 && c.t.bucket && !c.final && c.t.size%c.t.adv != 0 {
-		end = min(end, g.after(c.at)) // how many windows there are changes by itself
+	if c.uneven() {
+		end = min(end, g.after(c.at))
 	}
 	return max(end, g.after(c.at))
 }

@@ -53,14 +53,14 @@ func newReader(m *plan.Metric, t *table, final bool) *reader {
 func (r *reader) at(end int64) [][]row.Value {
 	r.c.advance(end)
 	if r.rows == nil || r.t.bucket || r.moving || r.version != r.c.version {
-		r.rows, r.version = r.result(), r.c.version
+		r.rows, r.version = r.result(r.c.shown()), r.c.version
 	}
 	return r.rows
 }
 
-func (r *reader) result() [][]row.Value {
+// result makes the rows of a result that shows these windows.
+func (r *reader) result(windows []*window) [][]row.Value {
 	var list []*readRow
-	windows := r.c.shown()
 	for _, w := range windows {
 		for _, g := range w.all(r.t) {
 			if one := r.of(w, g); one.keep {
