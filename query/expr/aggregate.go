@@ -86,6 +86,8 @@ func aggregateArg(name string, arg Node) (Node, error) {
 // sumHint says how to add up what is no number.
 func sumHint(name string, arg Node) string {
 	switch arg.Type().Kind {
+	case row.Varchar:
+		return "cast it, as in " + name + "(" + asNumber(arg) + ")"
 	case row.Boolean:
 		return "to count the true ones write COUNT(*) FILTER (WHERE " + arg.String() + ")"
 	case row.Timestamp, row.Date:
