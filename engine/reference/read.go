@@ -12,7 +12,6 @@ import (
 
 // reader makes a metric's rows from contents.
 type reader struct {
-	m      *plan.Metric
 	read   *plan.Read
 	t      *table
 	c      *contents
@@ -34,7 +33,7 @@ type readRow struct {
 }
 
 func newReader(m *plan.Metric, t *table, final bool) *reader {
-	r := &reader{m: m, read: &m.Read, t: t, c: newContents(t, final), version: -1}
+	r := &reader{read: &m.Read, t: t, c: newContents(t, final), version: -1}
 	first := len(t.plan.Keys) + len(t.plan.Aggs)
 	list := []expr.Node{t.plan.Having}
 	for _, o := range t.plan.Output {
