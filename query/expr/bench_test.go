@@ -65,6 +65,7 @@ func BenchmarkFilter(b *testing.B) {
 		{"amount>500", must(Binary(">", colAmount, whole(500)))},
 		{"and", must(Binary("AND", must(Binary("=", colSide, literal("B"))), must(Binary(">", colAmount, whole(500)))))},
 		{"in", must(In(colSymbol, []Node{literal("EPE"), literal("GRR")}, false))},
+		{"flags", must(In(colSide, []Node{literal("B"), literal("X")}, false))},
 		{"like", must(Binary("LIKE", colSymbol, literal("%E%")))},
 		{"price", must(Binary(">", colPrice, whole(100)))},
 	} {

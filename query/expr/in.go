@@ -185,13 +185,16 @@ type constSet struct {
 	strs []string
 	byI  map[int64]struct{}
 	byS  map[string]struct{} // text, or the row keys of the other types
+	// flag tells which bytes are members, when every member is a text of one byte: side IN
+	// ('B', 'S') then takes no comparison whose outcome the processor has to guess.
+	flag *[256]int64
 }
 
 // fewMembers is how many comparisons are cheaper than one look in a map.
 const fewMembers = 8
 
 func newConstSet(t row.Type) *constSet {
-	return &constSet{typ: t, byI: map[int64]struct{}{}, byS: map[string]struct{}{}}
+	return &constSet{typ: t, byI: map[int64]struct{}{}, byS: map[string]struct{}{}, flag: new([256]int64)}
 }
 
 func (s *constSet) add(v row.Value) {
@@ -204,6 +207,11 @@ func (s *constSet) add(v row.Value) {
 	case s.typ.Physical() == row.Str:
 		s.strs = append(s.strs, v.S)
 		s.byS[v.S] = struct{}{}
+		if len(v.S) != 1 {
+			s.flag = nil
+		} else if s.flag != nil {
+			s.flag[v.S[0]] = 1
+		}
 	default:
 		s.byS[string(row.AppendKey(nil, v, s.typ))] = struct{}{}
 	}
@@ -229,7 +237,17 @@ func (s *constSet) lookup(v *row.Vector, sel []int32, r []int64) {
 	case row.I64:
 		lookup(s.ints, s.byI, v.I64, sel, r)
 	case row.Str:
-		lookup(s.strs, s.byS, v.Str, sel, r)
+		if s.flag == nil {
+			lookup(s.strs, s.byS, v.Str, sel, r)
+			return
+		}
+		for _, i := range sel {
+			x, hit := v.Str[i], int64(0)
+			if len(x) == 1 {
+				hit = s.flag[x[0]]
+			}
+			r[i] = hit
+		}
 	default:
 		var buf [40]byte
 		for _, i := range sel {

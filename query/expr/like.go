@@ -92,7 +92,14 @@ func bindLike(fold, not bool) func([]Node, row.Type) impl {
 			return b2i(p.match(s) != not), nil
 		}
 		im := fn2e(one)
-		im.safe = hoisted != nil
+		if hoisted != nil {
+			im.safe = true
+			im.vec = func(_ *frame, sel []int32, args []*row.Vector, out *row.Vector) {
+				for _, i := range sel {
+					out.I64[i] = b2i(hoisted.match(args[0].Str[i]) != not)
+				}
+			}
+		}
 		return im
 	}
 }
@@ -167,14 +174,14 @@ func (p *pattern) match(s string) bool {
 		return false
 	}
 	s = s[n:]
-	last := p.parts[len(p.parts)-1]
+	last := &p.parts[len(p.parts)-1]
 	start := last.startAtEnd(s)
 	if start < 0 {
 		return false
 	}
 	s = s[:start]
-	for _, part := range p.parts[1 : len(p.parts)-1] {
-		end := part.find(s)
+	for k := 1; k < len(p.parts)-1; k++ {
+		end := p.parts[k].find(s)
 		if end < 0 {
 			return false
 		}
@@ -230,7 +237,13 @@ func (p *part) startAtEnd(s string) int {
 // find returns where the first match of the part in s ends, -1 when there is none.
 func (p *part) find(s string) int {
 	if p.wild == nil {
-		if i := strings.Index(s, p.plain); i >= 0 {
+		i := 0
+		if len(p.plain) == 1 {
+			i = strings.IndexByte(s, p.plain[0])
+		} else {
+			i = strings.Index(s, p.plain)
+		}
+		if i >= 0 {
 			return i + len(p.plain)
 		}
 		return -1
