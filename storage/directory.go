@@ -56,7 +56,7 @@ func lockDirectory(fs vfs.FS, path string) (*directory, error) {
 			return nil, unusable(path, "cannot be written to by this user", err)
 		case isReadOnly(err):
 			return nil, unusable(path, "is on a read-only file system", err)
-		case isFull(err):
+		case isFull(err), isInputOutput(err):
 			return nil, fault(path, err)
 		}
 		return nil, inUse(fs, path, err)

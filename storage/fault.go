@@ -115,10 +115,7 @@ func (l pebbleLog) Errorf(format string, args ...any) { logAt(l.log, slog.LevelW
 type fatal struct{ error }
 
 // Fatalf must not return, and must not end the process, which Pebble's own does
-// (a MANIFEST that cannot be written, for one). In a call that came from us it
-// panics, and caught makes an error of it. In a goroutine of Pebble's it ends
-// that goroutine; its deferred calls release its locks, so that others can go on
-// to find the fault, but Pebble will wait for it in Close: see closePebble.
+// (a MANIFEST that cannot be written, for one).
 func (l pebbleLog) Fatalf(format string, args ...any) {
 	err := error(&worded{text: fmt.Sprintf(format, args...)})
 	for _, arg := range args {
@@ -126,8 +123,16 @@ func (l pebbleLog) Fatalf(format string, args ...any) {
 			err = &worded{text: err.Error(), err: cause} // %s is no %w
 		}
 	}
-	err = l.fail(err)
-	l.ended.Do(func() { close(l.dead) })
+	l.die(err)
+}
+
+// die does not return. In a call that came from us it panics, and caught makes an
+// error of it. In a goroutine of Pebble's it ends that goroutine; its deferred
+// calls release its locks, so that others can go on to find the fault, but Pebble
+// will wait for it in Open and Close: see there.
+func (f *faults) die(err error) {
+	err = f.fail(err)
+	f.ended.Do(func() { close(f.dead) })
 	if calledFromUs() {
 		panic(fatal{err})
 	}
@@ -150,7 +155,7 @@ func (w *worded) Unwrap() error { return w.err }
 // called back from Pebble.
 func calledFromUs() bool {
 	var pcs [64]uintptr
-	frames := runtime.CallersFrames(pcs[:runtime.Callers(3, pcs[:])])
+	frames := runtime.CallersFrames(pcs[:runtime.Callers(2, pcs[:])])
 	for {
 		frame, more := frames.Next()
 		if strings.HasPrefix(frame.Function, "penstock/storage.(*Store)") ||
@@ -216,5 +221,29 @@ func (g *fence) check(op errorfs.Op) error {
 		return errFenced
 	}
 	time.Sleep(retryPause)
+	return nil
+}
+
+// OpenDir wraps the directory, see dirFile.
+func (g *fence) OpenDir(name string) (vfs.File, error) {
+	f, err := g.FS.OpenDir(name)
+	if err != nil {
+		return nil, err
+	}
+	return dirFile{f, g}, nil
+}
+
+// dirFile keeps a failed sync of a directory from Pebble, which panics on it
+// wherever it is, and so would end the process.
+type dirFile struct {
+	vfs.File
+	fence *fence
+}
+
+// Sync does not return when it fails.
+func (d dirFile) Sync() error {
+	if err := d.File.Sync(); err != nil {
+		d.fence.die(fmt.Errorf("sync the directory: %w", err))
+	}
 	return nil
 }

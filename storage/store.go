@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"sync"
+	"sync/atomic"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/bloom"
@@ -27,6 +29,9 @@ type Store struct {
 	dbLck *pebble.Lock
 	room  room
 	*faults
+
+	// compact lets Pebble compact; see compactions.
+	compact atomic.Bool
 
 	// mu is held shared by every call that goes into db, and exclusively by
 	// Close: Pebble panics when it is used after it was closed.
@@ -144,6 +149,7 @@ func (s *Store) openPebble() error {
 	}
 	if result.err == nil {
 		s.db, s.dbLck = result.db, lock
+		s.compact.Store(true)
 		return nil
 	}
 	s.fence.close()
@@ -212,12 +218,30 @@ func (s *Store) pebbleOptions(lock *pebble.Lock) *pebble.Options {
 		MemTableStopWritesThreshold: 1 << 20,
 		L0StopWritesThreshold:       1 << 20,
 	}
+	o.CompactionConcurrencyRange = s.compactions
+	o.Experimental.L0CompactionConcurrency = 1 << 20
+	o.Experimental.CompactionDebtConcurrency = 1 << 60
+	o.Experimental.CompactionGarbageFractionForMaxConcurrency = func() float64 { return 0 }
 	for i := range o.Levels {
 		o.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
 		o.Levels[i].BlockSize = 16 << 10
 		o.Levels[i].IndexBlockSize = 64 << 10
 	}
 	return o
+}
+
+// compactions is how many may run: none until Open is through, a few then.
+//
+// When Open fails late, at its OPTIONS file say, Pebble takes down what a
+// compaction that it started itself is just using, which then panics where
+// nobody can catch it. The other settings keep the backlog from raising the
+// lower bound. The first flush starts what was held back.
+func (s *Store) compactions() (lower, upper int) {
+	if !s.compact.Load() {
+		return 0, 1 // not 0, 0: Pebble divides by the upper one
+	}
+	n := min(1+runtime.GOMAXPROCS(0)/4, 3)
+	return n, n
 }
 
 // Meta returns a value set with SetMeta; ok is false when it was never set.
