@@ -39,6 +39,7 @@ type binder struct {
 	plan   *Plan
 	names  map[string]*definition // by lower-case name
 	prompt bool                   // against a finished plan, which must not change
+	with   map[string]*Read       // the queries of WITH in scope, nil ones have a mistake
 	diags  []syntax.Diagnostic
 	errors int
 }

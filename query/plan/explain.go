@@ -123,6 +123,8 @@ func readNode(r *Read) *node {
 		n = explainTable(r.Table)
 	case r.Metric != nil:
 		n = over(explainMetric(r.Metric), "latest result of "+r.Metric.Name)
+	case r.Input != nil:
+		n = over(readNode(r.Input), "sub-query")
 	default:
 		n = over(nil, "one row")
 	}
@@ -161,14 +163,18 @@ func offsetText(offset int) string {
 
 // passesThrough tells whether the output is the input, column by column.
 func (r *Read) passesThrough() bool {
-	if r.Grouped || r.Table == nil && r.Metric == nil {
-		return false
-	}
 	in := 0
-	if r.Table != nil {
+	switch {
+	case r.Grouped:
+		return false
+	case r.Table != nil:
 		in = len(r.Table.visible())
-	} else {
-		in = len(r.Metric.Read.Output)
+	case r.Metric != nil:
+		in = len(r.Metric.Columns())
+	case r.Input != nil:
+		in = len(r.Input.Output)
+	default:
+		return false
 	}
 	for i, out := range r.Output {
 		if j, ok := expr.AsColumn(out.Expr); !ok || i != j || out.Name != out.Expr.String() {

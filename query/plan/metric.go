@@ -120,20 +120,22 @@ func hiddenOutput(t *Table, n expr.Node) int {
 	return len(t.Output) - 1
 }
 
-// readTable binds a SELECT over a table, a metric's results or nothing at all.
+// readTable binds a SELECT over a table, a metric's results, another SELECT or nothing at all.
 func (b *binder) readTable(r *Read, sel *syntax.Select, src *source) bool {
 	sc := &scope{what: "this SELECT", names: []string{""}, rowTime: -1}
 	switch {
 	case src.table != nil:
 		sc = &scope{what: "table " + src.table.Name, names: scopeNames(src.table.Name, src.alias), columns: src.table.Columns(), rowTime: -1}
 	case src.metric != nil:
-		sc = &scope{what: "metric " + src.metric.Name, names: scopeNames(src.metric.Name, src.alias), columns: src.metric.Read.Columns(), rowTime: -1}
+		sc = &scope{what: "metric " + src.metric.Name, names: scopeNames(src.metric.Name, src.alias), columns: src.metric.Columns(), rowTime: -1}
+	case src.input != nil:
+		sc = inputScope(src)
 	}
 	s, ok := b.selection(sel, sc)
 	if !ok {
 		return false
 	}
-	*r = Read{Table: src.table, Metric: src.metric, Where: s.where, Grouped: s.grouped, Keys: s.keys, Aggs: s.aggs,
+	*r = Read{Table: src.table, Metric: src.metric, Input: src.input, Where: s.where, Grouped: s.grouped, Keys: s.keys, Aggs: s.aggs,
 		Having: s.having, Output: s.output, Distinct: s.distinct, Limit: s.limit, Offset: s.offset}
 	for _, term := range s.order {
 		r.Order = append(r.Order, term.Order)

@@ -143,13 +143,14 @@ const (
 // Read is a SELECT over the rows of a table or of a metric: filter, group again if asked to,
 // project, order, limit. Prompt, HTTP and metrics share it.
 //
-// With neither Table nor Metric there is exactly one row, without columns: SELECT 1.
+// With neither Table, Metric nor Input there is exactly one row, without columns: SELECT 1.
 type Read struct {
-	Table  *Table // the rows read; nil when Metric is set
+	Table  *Table // the rows read; nil when Metric or Input is set
 	Metric *Metric
-	Where  expr.Node // over Table.Columns() (then, for tables with keys, nothing else); nil: all rows
+	Input  *Read     // the rows of another SELECT, a sub-query; only of a SELECT that is answered once
+	Where  expr.Node // over the columns of what is read (Table.Columns(), Metric.Columns() or Input.Columns()); nil: all rows
 	// Keys and Aggs group the rows a second time; Grouped tells whether that happens (Aggs or
-	// GROUP BY present). Output, Having and Order are then over keys ++ aggregates, otherwise over Table.Columns().
+	// GROUP BY present). Output, Having and Order are then over keys ++ aggregates, otherwise over the columns of what is read.
 	Grouped  bool
 	Keys     []Named
 	Aggs     []*expr.Aggregate
@@ -180,6 +181,18 @@ type Metric struct {
 	Interval time.Duration // Every
 	Topic    string        // default "metrics"
 	Format   string        // json (default) or list
+}
+
+// Columns returns the schema of the metric's results as a reader sees them: what it selects, then
+// the bounds of the interval, unless it selects columns of these names itself.
+func (m *Metric) Columns() []row.Column {
+	cols := m.Read.Columns()
+	for _, name := range []string{windowStartName, windowEndName} {
+		if columnNamed(cols, name) < 0 {
+			cols = append(cols, row.Column{Name: name, Type: row.Of(row.Timestamp)})
+		}
+	}
+	return cols
 }
 
 // Query is a SELECT statement.

@@ -107,27 +107,10 @@ func (b *binder) explain(s *syntax.Explain) Command {
 	return nil
 }
 
-// query binds a SELECT that is answered once, from tables or the results of metrics.
+// query binds a SELECT statement.
 func (b *binder) query(sel *syntax.Select) (*Query, bool) {
 	q := &Query{Text: sel.String()}
-	if sel.Emit != nil {
-		b.fail(sel.Emit.Span, faultf(codeEmit, "EMIT in a SELECT, which answers once").
-			expect("", "make it a metric: CREATE METRIC my_metric AS SELECT ..."))
-	}
-	src, ok := &source{}, true
-	if sel.From != nil {
-		src, ok = b.source(sel)
-	}
-	if !ok {
-		return nil, false
-	}
-	if src.stream != nil {
-		b.fail(src.at, faultf(codeShape, "SELECT over stream %s, whose rows are not kept", src.stream.Name).
-			expect("a table or a metric", "make it a table (CREATE TABLE ... AS SELECT ...) or a metric").
-			note("%s", b.readable()))
-		return nil, false
-	}
-	return q, b.readTable(&q.Read, sel, src) && sel.Emit == nil
+	return q, b.selectOnce(&q.Read, sel)
 }
 
 // readable lists what a SELECT can read.

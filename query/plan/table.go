@@ -79,6 +79,8 @@ type source struct {
 	stream   *Stream
 	table    *Table
 	metric   *Metric
+	input    *Read // of a sub-query, or of WITH under name
+	name     string
 	window   Window
 	windowAt syntax.Span
 }
