@@ -70,33 +70,26 @@ func (t *foldTable) takeWindowChanges(v *view) error {
 // openSums adds up the open panes of the touched groups.
 func (t *foldTable) openSums() (*groups, error) {
 	sums := newGroups(partialAccs(t.plan, t.counted()), false)
-	var partials []byte
 	for _, enter := range t.order {
-		g := t.open[enter].g
-		for s := range int32(g.len()) {
-			add := func(w int64) error {
-				k := append(appendOrdered(nil, w), g.key(s)...)
-				if _, ok := t.touched[string(k)]; !ok {
-					return nil
+		err := t.eachEntry(enter, t.open[enter], func(leave int64, key, partials []byte) (err error) {
+			add := func(w int64) {
+				k := append(appendOrdered(nil, w), key...)
+				if _, ok := t.touched[string(k)]; !ok || err != nil {
+					return
 				}
 				to, _ := sums.slot(hashKey(k), panePair{}, k)
 				sums.grow()
-				partials = g.encode(partials[:0], s)
-				return sums.merge(to, partials)
+				err = sums.merge(to, partials)
 			}
-			var err error
-			if !t.shape.buckets {
-				err = add(0)
+			if t.shape.buckets {
+				t.windowsOf(leave, add)
 			} else {
-				t.windowsOf(g.panes[s].leave, func(w int64) {
-					if err == nil {
-						err = add(w)
-					}
-				})
+				add(0)
 			}
-			if err != nil {
-				return nil, err
-			}
+			return err
+		})
+		if err != nil {
+			return nil, err
 		}
 	}
 	return sums, nil

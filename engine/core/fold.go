@@ -29,6 +29,8 @@ type Fold struct {
 	byName  map[string]*foldTable
 	owners  map[string]*owner
 	seq     int64 // of the last flush
+	stalled bool  // a pane is half closed: it goes on when the flush is committed
+	limits
 	records map[openID][]*openRecord
 	loop    map[int32][][]byte
 	results []Output
@@ -37,18 +39,6 @@ type Fold struct {
 	vals      []row.Value
 	sortBuf   []byte
 	scratches map[*foldTable]*groups
-}
-
-// openID names an open pane; openRecord is a flush's record of entries that were left open, which
-// goes when the last of its panes has closed.
-type openID struct {
-	table *foldTable
-	enter int64
-}
-
-type openRecord struct {
-	key  []byte
-	left int
 }
 
 // Output is a record of a result.
@@ -86,7 +76,7 @@ func NewFold(p *plan.Plan, number int32, partitions int, store Store) (*Fold, er
 func newFold(p *plan.Plan, number int32, partitions int, store Store) *Fold {
 	f := &Fold{plan: p, number: number, partitions: partitions, maxRecord: defaultMaxRecord, state: newOverlay(store),
 		streams: map[string]*sources{}, byName: map[string]*foldTable{}, owners: map[string]*owner{},
-		records: map[openID][]*openRecord{}, loop: map[int32][][]byte{}, scratches: map[*foldTable]*groups{}}
+		limits: defaultLimits, records: map[openID][]*openRecord{}, loop: map[int32][][]byte{}, scratches: map[*foldTable]*groups{}}
 	for _, s := range p.Streams {
 		f.streams[s.Name] = &sources{stream: s, parts: map[int32]*source{}}
 	}
@@ -123,8 +113,11 @@ func (f *Fold) scratch(t *foldTable) *groups {
 	return g
 }
 
-// Frame takes a record of the frames topic. The value is not kept.
+// Frame takes a record of the frames topic, unless the partition is Stalled. The value is not kept.
 func (f *Fold) Frame(value []byte) error {
+	if f.stalled {
+		return errStalled
+	}
 	f.changed = true
 	r := reader{b: value}
 	name, named, err := r.frameHeader()
@@ -181,6 +174,7 @@ func (f *Fold) entries(r *reader) error {
 
 // close makes what the clocks of a stream allow.
 func (f *Fold) close(src *sources) error {
+	f.stalled = false
 	clock, ok := src.clock()
 	if !ok {
 		return nil
@@ -202,6 +196,7 @@ func (f *Fold) close(src *sources) error {
 		if err := t.close(clock); err != nil {
 			return err
 		}
+		f.stalled = f.stalled || t.closed < floorDiv(clock, t.shape.pane)
 		for _, m := range t.metrics {
 			next = min(next, m.next)
 		}
@@ -221,16 +216,8 @@ func (f *Fold) publish() error {
 	return nil
 }
 
-// paneClosed lets go of the records that held the entries of a pane while it was open.
-func (f *Fold) paneClosed(t *foldTable, enter int64) {
-	id := openID{t, enter}
-	for _, r := range f.records[id] {
-		if r.left--; r.left == 0 {
-			f.state.delete(r.key, true)
-		}
-	}
-	delete(f.records, id)
-}
+// Changed tells whether there is something to take.
+func (f *Fold) Changed() bool { return f.changed }
 
 // Take ends the current flush and begins the next. Only one flush may be on its way.
 func (f *Fold) Take() (*FoldFlush, error) {
@@ -246,6 +233,7 @@ func (f *Fold) Take() (*FoldFlush, error) {
 		}
 	}
 	f.takeOpen()
+	f.spillLargest()
 	for _, t := range f.tables {
 		for _, v := range t.views {
 			f.state.locals = append(f.state.locals, v.rows.take()...)
@@ -281,32 +269,8 @@ func (f *Fold) Committed() error {
 			}
 		}
 	}
-	return nil
+	return f.resume()
 }
-
-// takeOpen writes the entries that came since the last flush and whose panes are still open.
-func (f *Fold) takeOpen() {
-	for _, t := range f.tables {
-		var b []byte
-		rec := &openRecord{key: t.openKey(f.seq)}
-		for _, enter := range t.order {
-			o := t.open[enter]
-			if o.nfresh == 0 {
-				continue
-			}
-			b = binary.AppendUvarint(b, uint64(o.nfresh))
-			b = append(b, o.fresh...)
-			o.fresh, o.nfresh = nil, 0
-			rec.left++
-			f.records[openID{t, enter}] = append(f.records[openID{t, enter}], rec)
-		}
-		if rec.left > 0 {
-			f.state.put(rec.key, b)
-		}
-	}
-}
-
-func (t *foldTable) openKey(seq int64) []byte { return appendOrdered(t.prefix(kindOpen), seq) }
 
 // Tally returns what became of a stream's records, by source partition, as far as this fold
 // partition has applied it.

@@ -68,10 +68,16 @@ func (f *Fold) load() error {
 			return err
 		}
 	}
+	f.spillLargest()
 	if err := f.loadShares(); err != nil {
 		return err
 	}
-	return f.loadLocal()
+	if err := f.loadLocal(); err != nil {
+		return err
+	}
+	f.loading, f.changed = false, true
+	// A flush may have been the last before a stalled pane had closed.
+	return f.closeAll()
 }
 
 func (f *Fold) loadMeta(b []byte) error {
@@ -154,16 +160,21 @@ func (t *foldTable) loadOpen() error {
 
 func (t *foldTable) loadOpenRecord(key, v []byte) error {
 	rec := &openRecord{key: key}
-	err := eachOpenEntry(v, func(i int, pair panePair, k, partials []byte) error {
-		if pair.enter < t.closed {
+	err := eachOpenPane(v, func(enter int64, n int, entries []byte) error {
+		if enter < t.closed {
 			return nil
 		}
-		if i == 0 {
-			rec.left++
-			id := openID{t, pair.enter}
-			t.f.records[id] = append(t.f.records[id], rec)
+		rec.left++
+		id := openID{t, enter}
+		t.f.records[id] = append(t.f.records[id], rec)
+		r := reader{b: entries}
+		for range n {
+			pair, k, partials := r.entry()
+			if err := t.add(pair, k, partials, nil); err != nil {
+				return err
+			}
 		}
-		return t.add(pair, k, partials, nil)
+		return nil
 	})
 	if err != nil {
 		return stateError("table "+t.plan.Name, key, err)
@@ -172,25 +183,6 @@ func (t *foldTable) loadOpenRecord(key, v []byte) error {
 		t.f.state.delete(key, true)
 	}
 	return nil
-}
-
-// eachOpenEntry walks over a record of open panes: for each pane a count and its entries. i is
-// the entry's place in its pane.
-func eachOpenEntry(v []byte, fn func(i int, pair panePair, key, partials []byte) error) error {
-	r := reader{b: v}
-	for len(r.b) > 0 {
-		n := int(r.uvarint())
-		for i := range n {
-			pair, k, partials := r.entry()
-			if r.err != nil {
-				return r.err
-			}
-			if err := fn(i, pair, k, partials); err != nil {
-				return err
-			}
-		}
-	}
-	return r.err
 }
 
 // loadPanes finds the closed panes that windows still need, and the windows that are open.

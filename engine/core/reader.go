@@ -108,14 +108,20 @@ func (r *Reader) openRows(t *foldTable, prefix []byte, open *groups) error {
 		}
 	}
 	err := r.fold.state.store.Scan(lower, prefixEnd(lower), func(k, v []byte) bool {
-		err := eachOpenEntry(v, func(_ int, pair panePair, key, partials []byte) error {
-			if pair.enter < t.closed || len(key) < len(prefix) || string(key[:len(prefix)]) != string(prefix) {
+		err := eachOpenPane(v, func(enter int64, n int, entries []byte) error {
+			if enter < t.closed {
 				return nil
 			}
-			if !t.shape.buckets {
-				add(0, key, partials)
-			} else {
-				t.windowsOf(pair.leave, func(w int64) { add(w, key, partials) })
+			r := reader{b: entries}
+			for range n {
+				pair, key, partials := r.entry()
+				switch {
+				case len(key) < len(prefix) || string(key[:len(prefix)]) != string(prefix):
+				case !t.shape.buckets:
+					add(0, key, partials)
+				default:
+					t.windowsOf(pair.leave, func(w int64) { add(w, key, partials) })
+				}
 			}
 			return bad
 		})

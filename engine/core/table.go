@@ -3,6 +3,7 @@ package core
 import (
 	"fmt"
 	"math"
+	"slices"
 	"sort"
 
 	"penstock/query/expr"
@@ -40,11 +41,14 @@ type foldTable struct {
 	touched map[string]struct{} // window and key of the groups changed since the last flush, for EMIT CHANGES
 }
 
-// openPane is the partials that enter with one pane, and their entries that no flush holds yet.
+// openPane is the partials that enter with one pane. Its entries that no flush holds yet are in
+// fresh; the others are also in the records of kind o, so a pane that takes much memory can be
+// spilled: its groups are forgotten, and its entries are read again when it closes.
 type openPane struct {
-	g      *groups
-	fresh  []byte
-	nfresh int
+	g       *groups
+	fresh   []byte
+	nfresh  int
+	spilled bool
 }
 
 // paneRef names the record of a closed pane's entries.
@@ -61,8 +65,6 @@ type view struct {
 	rows   *rowCache
 	tops   []*top // by the table's metrics; nil where a metric reads all rows
 }
-
-const rowCacheLimit = 1 << 18
 
 func newFoldTable(f *Fold, t *plan.Table) *foldTable {
 	ft := &foldTable{f: f, plan: t, id: idOf(t.Name), open: map[int64]*openPane{}, views: map[int64]*view{}}
@@ -97,13 +99,14 @@ func (t *foldTable) add(p panePair, key, partials, entry []byte) error {
 		return fmt.Errorf("table %s: an entry of pane %d came after it closed (panes up to %d are closed)", t.plan.Name, p.enter, t.closed)
 	}
 	o := t.pane(p.enter)
-	hash := hashKey(key)
-	s, added := o.g.slot(hash, panePair{leave: p.leave}, key)
-	if added {
-		o.g.grow()
-	}
-	if err := o.g.merge(s, partials); err != nil {
-		return fmt.Errorf("table %s: partials of a frame: %w", t.plan.Name, err)
+	if !o.spilled {
+		s, added := o.g.slot(hashKey(key), panePair{leave: p.leave}, key)
+		if added {
+			o.g.grow()
+		}
+		if err := o.g.merge(s, partials); err != nil {
+			return fmt.Errorf("table %s: partials of a frame: %w", t.plan.Name, err)
+		}
 	}
 	if entry != nil {
 		o.fresh = append(o.fresh, entry...)
@@ -148,7 +151,7 @@ func (t *foldTable) close(clock int64) error {
 		if next > target {
 			return nil
 		}
-		if err := t.apply(next); err != nil {
+		if done, err := t.apply(next); err != nil || !done {
 			return err
 		}
 		t.applied = next
@@ -178,60 +181,76 @@ func (t *foldTable) nextEvent() int64 {
 
 func (t *foldTable) trailing() bool { return t.shape.kind != plan.NoWindow && !t.shape.buckets }
 
-// apply moves the contents to boundary b: panes leave, then the pane before b enters.
-func (t *foldTable) apply(b int64) error {
+// apply moves the contents to boundary b: panes leave, then the pane before b enters. It stops
+// half way, to go on when a flush was committed, if that changes more rows than one flush should
+// hold: what has entered is then in the rows, and what has not is still an open pane's entries.
+func (t *foldTable) apply(b int64) (done bool, err error) {
 	if t.trailing() {
-		if err := t.evict(b); err != nil {
-			return err
+		if done, err := t.evict(b); err != nil || !done {
+			return false, err
 		}
 	}
 	o := t.open[b-1]
 	if o == nil {
-		return nil
+		return true, nil
 	}
-	if err := t.enter(b, o); err != nil {
-		return err
+	if !o.spilled && o.g.len() > t.f.flushRows {
+		t.spill(o)
+	}
+	if o.spilled {
+		done, err = t.enterSpilled(b, o)
+	} else {
+		done, err = true, t.enterGroups(b, o)
+	}
+	if err != nil || !done {
+		return false, err
 	}
 	delete(t.open, b-1)
 	t.order = t.order[1:]
-	o.g.reset()
-	t.spare = append(t.spare, o.g)
-	t.f.paneClosed(t, b-1)
-	return nil
+	if !o.spilled {
+		o.g.reset()
+		t.spare = append(t.spare, o.g)
+		return true, t.f.paneClosed(t, b-1)
+	}
+	return true, nil
 }
 
-// enter adds a pane's partials to the views, and keeps them where a window needs them again.
-func (t *foldTable) enter(b int64, o *openPane) error {
+// enterGroups adds the partials of a pane in memory to the views.
+func (t *foldTable) enterGroups(b int64, o *openPane) error {
+	kept := keeper{}
 	var partials []byte
-	var err error
-	var keep map[int64][]byte
 	for s := range int32(o.g.len()) {
-		leave := o.g.panes[s].leave
 		partials = o.g.encode(partials[:0], s)
-		if t.needed(leave, b) {
-			if keep == nil {
-				keep = map[int64][]byte{}
-			}
-			keep[leave] = appendEntry(keep[leave], panePair{b - 1, leave}, o.g.key(s), partials)
-		}
-		if err = t.addToViews(b, leave, o.g.hashes[s], o.g.key(s), partials); err != nil {
+		if err := t.enter(b, o.g.panes[s].leave, o.g.hashes[s], o.g.key(s), partials, kept, true); err != nil {
 			return err
 		}
 	}
-	for leave, entries := range keep {
-		t.keep(leave, b-1, entries)
-	}
+	t.keep(b-1, kept)
 	return nil
 }
 
-// needed tells whether a later boundary reads a closed pane's entries again: to take them out of
-// a trailing window, or to add up a window after recovery.
-func (t *foldTable) needed(leave, b int64) bool {
+// keeper gathers the entries of a closed pane that a window needs again, by the pane they leave with.
+type keeper map[int64][]byte
+
+// enter adds one group's partials to the views, and keeps them where a window needs them again.
+// whole tells that the pane enters within one flush.
+func (t *foldTable) enter(b, leave int64, hash uint64, key, partials []byte, kept keeper, whole bool) error {
+	if t.needed(leave, b, whole) {
+		kept[leave] = appendEntry(kept[leave], panePair{b - 1, leave}, key, partials)
+	}
+	return t.addToViews(b, leave, hash, key, partials)
+}
+
+// needed tells whether a closed pane's entries are read again: to take them out of a trailing
+// window, or to add up a window after recovery. A pane that does not enter within one flush is
+// needed also by the window that ends with it, which a crash may find half full.
+func (t *foldTable) needed(leave, b int64, whole bool) bool {
 	switch {
 	case t.shape.kind == plan.NoWindow:
 		return false
 	case t.shape.buckets:
-		return t.lastWindowEnd(leave) > b
+		end := t.lastWindowEnd(leave)
+		return end > b || end == b && !whole
 	}
 	return leave+t.shape.width >= b
 }
@@ -312,7 +331,7 @@ func (t *foldTable) bucket(w int64) *view {
 }
 
 func (t *foldTable) newView(w int64, prefix []byte, local bool, accs []expr.Acc) *view {
-	v := &view{window: w, rows: newRowCache(t.f.state, prefix, local, t.counted(), t.f.loading || !local, accs, rowCacheLimit)}
+	v := &view{window: w, rows: newRowCache(t.f.state, prefix, local, t.counted(), t.f.loading || !local, accs, t.f.cacheRows)}
 	for _, m := range t.metrics {
 		v.tops = append(v.tops, m.newTop())
 	}
@@ -322,15 +341,16 @@ func (t *foldTable) newView(w int64, prefix []byte, local bool, accs []expr.Acc)
 
 func (t *foldTable) prefix(kind byte) []byte { return append([]byte{kind}, t.id[:]...) }
 
-// evict takes the panes out of the trailing window that are before it at boundary b.
-func (t *foldTable) evict(b int64) error {
+// evict takes the panes out of the trailing window that are before it at boundary b, as many as
+// one flush should hold.
+func (t *foldTable) evict(b int64) (done bool, err error) {
 	first := b - t.shape.width
 	n := 0
 	for n < len(t.panes) && t.panes[n].leave < first {
 		n++
 	}
 	if n == 0 {
-		return nil
+		return true, nil
 	}
 	if n == len(t.panes) { // nothing stays: forget the rows at once
 		for _, p := range t.panes {
@@ -338,15 +358,18 @@ func (t *foldTable) evict(b int64) error {
 		}
 		t.panes = t.panes[:0]
 		t.dropView(t.onlyView())
-		return nil
+		return true, nil
 	}
-	for _, p := range t.panes[:n] {
-		if err := t.evictPane(p); err != nil {
-			return err
+	for ; n > 0; n-- {
+		if t.f.full() {
+			return false, nil
 		}
+		if err := t.evictPane(t.panes[0]); err != nil {
+			return false, err
+		}
+		t.panes = t.panes[1:]
 	}
-	t.panes = t.panes[n:]
-	return nil
+	return true, nil
 }
 
 func (t *foldTable) evictPane(p paneRef) error {
@@ -420,29 +443,42 @@ func (t *foldTable) dropView(v *view) {
 }
 
 // keep remembers the entries of a closed pane, in records of at most maxFrameBytes.
-func (t *foldTable) keep(leave, enter int64, entries []byte) {
-	r := reader{b: entries}
-	part := int64(0)
-	for start := entries; len(start) > 0; part++ {
-		for len(r.b) > 0 && len(start)-len(r.b) < maxFrameBytes {
-			r.entry()
+func (t *foldTable) keep(enter int64, kept keeper) {
+	for leave, entries := range kept {
+		part := t.nextPart(leave, enter)
+		r := reader{b: entries}
+		for start := entries; len(start) > 0; part++ {
+			for len(r.b) > 0 && len(start)-len(r.b) < maxFrameBytes {
+				r.entry()
+			}
+			n := len(start) - len(r.b)
+			ref := paneRef{leave: leave, enter: enter, part: part}
+			t.f.state.put(t.paneKey(ref), append([]byte(nil), start[:n]...))
+			t.insertPane(ref)
+			start = start[n:]
 		}
-		n := len(start) - len(r.b)
-		ref := paneRef{leave: leave, enter: enter, part: part}
-		t.f.state.put(t.paneKey(ref), append([]byte(nil), start[:n]...))
-		t.insertPane(ref)
-		start = start[n:]
 	}
 }
 
-func (t *foldTable) insertPane(ref paneRef) {
-	i := sort.Search(len(t.panes), func(i int) bool {
+// nextPart is the number of the next record of a pane's entries.
+func (t *foldTable) nextPart(leave, enter int64) int64 {
+	i := t.findPane(paneRef{leave: leave, enter: enter, part: math.MaxInt64})
+	if i > 0 && t.panes[i-1].leave == leave && t.panes[i-1].enter == enter {
+		return t.panes[i-1].part + 1
+	}
+	return 0
+}
+
+// findPane is the place of the first record that is not before ref.
+func (t *foldTable) findPane(ref paneRef) int {
+	return sort.Search(len(t.panes), func(i int) bool {
 		p := t.panes[i]
 		return p.leave > ref.leave || p.leave == ref.leave && (p.enter > ref.enter || p.enter == ref.enter && p.part >= ref.part)
 	})
-	t.panes = append(t.panes, paneRef{})
-	copy(t.panes[i+1:], t.panes[i:])
-	t.panes[i] = ref
+}
+
+func (t *foldTable) insertPane(ref paneRef) {
+	t.panes = slices.Insert(t.panes, t.findPane(ref), ref)
 }
 
 func (t *foldTable) paneKey(p paneRef) []byte {

@@ -14,12 +14,16 @@ import (
 // Options of a Cluster. The zero value is one fold partition.
 type Options struct {
 	Folds int // table partitions, default 1
+	// Tiny makes every fold partition keep next to nothing in memory: flushes of a few rows, caches
+	// of a few rows, open panes always spilled.
+	Tiny bool
 }
 
 // Cluster is an application with all its topics. It belongs to one goroutine.
 type Cluster struct {
 	plan    *plan.Plan
 	folds   int
+	tiny    bool
 	Wall    int64 // the wall clock, microseconds; the caller moves it
 	sources map[string][]*source
 	routers map[string]*core.Router
@@ -49,7 +53,7 @@ type foldPart struct {
 
 // New starts a plan over source topics with the given numbers of partitions (1 where none is given).
 func New(p *plan.Plan, partitions map[string]int, o Options) (*Cluster, error) {
-	c := &Cluster{plan: p, folds: max(1, o.Folds), sources: map[string][]*source{}}
+	c := &Cluster{plan: p, folds: max(1, o.Folds), tiny: o.Tiny, sources: map[string][]*source{}}
 	for _, s := range p.Streams {
 		for range max(1, partitions[s.Name]) {
 			c.sources[s.Name] = append(c.sources[s.Name], &source{committed: core.Start(0)})
@@ -80,6 +84,9 @@ func (c *Cluster) Restart() error {
 		var err error
 		if f.fold, err = core.NewFold(c.plan, int32(n), c.folds, f.store); err != nil {
 			return fmt.Errorf("partition %d: %w", n, err)
+		}
+		if c.tiny {
+			f.fold.SetLimits(4, 2, 1)
 		}
 		f.frameAt, f.loopAt = f.frameDone, f.loopEnd
 	}
@@ -140,7 +147,7 @@ func reread(p core.Position) core.Position {
 // Feed gives a fold partition up to n records of its frames and loop.
 func (c *Cluster) Feed(fold, n int) error {
 	f := c.fold[fold]
-	for ; n > 0 && f.frameAt < len(f.frames); n-- {
+	for ; n > 0 && f.frameAt < len(f.frames) && !f.fold.Stalled(); n-- {
 		if err := f.fold.Frame(f.frames[f.frameAt]); err != nil {
 			return err
 		}
@@ -197,12 +204,10 @@ func (c *Cluster) Settle() error {
 			c.FlushRoute(s.Name)
 		}
 		for n, f := range c.fold {
-			if f.frameAt < len(f.frames) || f.loopAt < len(f.loop) {
-				moved = true
-			}
 			if err := c.Feed(n, 1<<30); err != nil {
 				return err
 			}
+			moved = moved || f.fold.Changed()
 			if err := c.FlushFold(n, 0, true); err != nil {
 				return err
 			}

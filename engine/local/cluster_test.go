@@ -86,9 +86,9 @@ func stamp(sec int64) string {
 	return fmt.Sprintf("2015-12-%02d %02d:%02d:%02d", 13+d, s/3600, s/60%60, s%60)
 }
 
-func load(t testing.TB, p *plan.Plan, log [][]format.Record, folds int) *Cluster {
+func load(t testing.TB, p *plan.Plan, log [][]format.Record, o Options) *Cluster {
 	t.Helper()
-	c, err := New(p, map[string]int{"s": len(log)}, Options{Folds: folds})
+	c, err := New(p, map[string]int{"s": len(log)}, o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -135,12 +135,12 @@ func TestSameResultsWhateverHappens(t *testing.T) {
 		for _, seed := range seeds(t, 25) {
 			r := rand.New(rand.NewPCG(seed, 7))
 			log := input(r, 300+r.IntN(300), 1+r.IntN(4))
-			plain := load(t, p, log, 1)
+			plain := load(t, p, log, Options{})
 			if err := plain.End(); err != nil {
 				t.Fatalf("%s: PENSTOCK_SEED=%d: %v", name, seed, err)
 			}
 			want := published(plain)
-			c := load(t, p, log, 1+r.IntN(4))
+			c := load(t, p, log, Options{Folds: 1 + r.IntN(4), Tiny: r.IntN(2) == 0})
 			err := c.Shuffle(r, 400, 0.02)
 			if err == nil {
 				err = c.End()

@@ -137,7 +137,7 @@ func TestRandomFilesEqualReference(t *testing.T) {
 		r := rand.New(rand.NewPCG(seed, 11))
 		text, p := generator{r}.file()
 		log := input(r, 100+r.IntN(200), 1+r.IntN(3))
-		c := load(t, p, log, 1+r.IntN(3))
+		c := load(t, p, log, Options{Folds: 1 + r.IntN(3), Tiny: r.IntN(2) == 0})
 		err := c.Shuffle(r, 150, 0.02)
 		if err == nil {
 			err = c.End()

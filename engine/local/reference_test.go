@@ -20,7 +20,7 @@ func TestEqualsReference(t *testing.T) {
 		for _, seed := range seeds(t, 15) {
 			r := rand.New(rand.NewPCG(seed, 3))
 			log := input(r, 200+r.IntN(400), 1+r.IntN(3))
-			c := load(t, p, log, 1+r.IntN(3))
+			c := load(t, p, log, Options{Folds: 1 + r.IntN(3)})
 			if err := c.End(); err != nil {
 				t.Fatalf("%s: PENSTOCK_SEED=%d: %v", name, seed, err)
 			}

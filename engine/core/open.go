@@ -1,0 +1,290 @@
+package core
+
+import (
+	"encoding/binary"
+	"errors"
+	"slices"
+)
+
+// limits bound what a fold partition holds in memory and what one flush changes.
+type limits struct {
+	flushRows int // rows that one flush should change
+	cacheRows int // rows a table, or a window, keeps in memory
+	openBytes int // groups of open panes; beyond it the largest are spilled
+}
+
+var defaultLimits = limits{flushRows: 50_000, cacheRows: 1 << 17, openBytes: 64 << 20}
+
+// SetMemory bounds, roughly, what the partition keeps in memory in bytes. Below a few MiB it takes
+// what a flush needs all the same.
+func (f *Fold) SetMemory(n int) {
+	const rowBytes = 120 // of a row in a cache: key, hash, slot, a few accumulators
+	f.SetLimits(min(defaultLimits.flushRows, max(1000, n/6/rowBytes)), max(1000, n/3/rowBytes/max(1, len(f.tables))), n/3)
+}
+
+// SetLimits sets the bounds behind SetMemory one by one: the rows that a flush should change, the
+// rows that a table keeps in memory, the bytes of open panes in memory. They change no result.
+func (f *Fold) SetLimits(flushRows, cacheRows, openBytes int) {
+	f.limits = limits{flushRows, cacheRows, openBytes}
+	for _, t := range f.tables {
+		for _, v := range t.views {
+			v.rows.limit = f.cacheRows
+		}
+	}
+}
+
+// errStalled is returned by Frame while a pane is half closed.
+var errStalled = errors.New("the partition is stalled: commit a flush first")
+
+// Stalled tells that a pane holds more groups than one flush should change. It closes piece by
+// piece, one with every flush that is committed; until it has, no frame is taken.
+func (f *Fold) Stalled() bool { return f.stalled }
+
+// resume goes on with what a full flush had stopped.
+func (f *Fold) resume() error {
+	if !f.stalled {
+		return nil
+	}
+	f.changed = true
+	return f.closeAll()
+}
+
+// closeAll makes what the clocks of all streams allow.
+func (f *Fold) closeAll() error {
+	stalled := false
+	for _, s := range f.plan.Streams {
+		if err := f.close(f.streams[s.Name]); err != nil {
+			return err
+		}
+		stalled = stalled || f.stalled
+	}
+	f.stalled = stalled
+	return nil
+}
+
+// full tells that the flush being gathered changes as many rows as it should.
+func (f *Fold) full() bool {
+	n := 0
+	for _, t := range f.tables {
+		for _, v := range t.views {
+			n += len(v.rows.dirty)
+		}
+	}
+	return n >= f.flushRows
+}
+
+// openID names an open pane; openRecord is a flush's record of entries that were left open, which
+// goes when the last of its panes has closed.
+type openID struct {
+	table *foldTable
+	enter int64
+}
+
+type openRecord struct {
+	key  []byte
+	left int
+}
+
+// takeOpen writes the entries that came since the last flush and whose panes are still open.
+func (f *Fold) takeOpen() {
+	for _, t := range f.tables {
+		var b []byte
+		rec := &openRecord{key: t.openKey(f.seq)}
+		for _, enter := range t.order {
+			o := t.open[enter]
+			if o.nfresh == 0 {
+				continue
+			}
+			b = binary.AppendUvarint(b, uint64(o.nfresh))
+			b = append(b, o.fresh...)
+			o.fresh, o.nfresh = nil, 0
+			rec.left++
+			f.records[openID{t, enter}] = append(f.records[openID{t, enter}], rec)
+		}
+		if rec.left > 0 {
+			f.state.put(rec.key, b)
+		}
+	}
+}
+
+func (t *foldTable) openKey(seq int64) []byte { return appendOrdered(t.prefix(kindOpen), seq) }
+
+// paneClosed lets go of the records that held the entries of a pane while it was open.
+func (f *Fold) paneClosed(t *foldTable, enter int64) error {
+	id := openID{t, enter}
+	for _, r := range f.records[id] {
+		f.forget(r)
+	}
+	delete(f.records, id)
+	return nil
+}
+
+// forget takes one pane off a record, which goes with its last.
+func (f *Fold) forget(r *openRecord) {
+	if r.left--; r.left == 0 {
+		f.state.delete(r.key, true)
+	}
+}
+
+// spillLargest forgets the groups of open panes, the largest first, until they fit. It is called
+// when every entry is in a record.
+func (f *Fold) spillLargest() {
+	type sized struct {
+		t *foldTable
+		o *openPane
+		n int
+	}
+	var list []sized
+	total := 0
+	for _, t := range f.tables {
+		for _, o := range t.open {
+			if !o.spilled {
+				n := o.g.memory()
+				list, total = append(list, sized{t, o, n}), total+n
+			}
+		}
+	}
+	slices.SortFunc(list, func(a, b sized) int { return b.n - a.n })
+	for _, x := range list {
+		if total <= f.openBytes {
+			return
+		}
+		x.t.spill(x.o)
+		total -= x.n
+	}
+}
+
+// spill forgets the groups of a pane.
+func (t *foldTable) spill(o *openPane) {
+	o.spilled, o.g = true, nil
+}
+
+// enterSpilled adds the entries of a spilled pane to the views, record by record, until the
+// flush is full. A record's entries and the rows they changed are written by the same flush, so
+// that after a crash no entry counts twice.
+func (t *foldTable) enterSpilled(b int64, o *openPane) (done bool, err error) {
+	id := openID{t, b - 1}
+	for len(t.f.records[id]) > 0 {
+		if t.f.full() {
+			return false, nil
+		}
+		rec := t.f.records[id][0]
+		if err := t.enterRecord(b, rec); err != nil {
+			return false, err
+		}
+		t.f.records[id] = t.f.records[id][1:]
+	}
+	delete(t.f.records, id)
+	kept := keeper{}
+	r := reader{b: o.fresh}
+	for range o.nfresh {
+		pair, key, partials := r.entry()
+		if r.err != nil {
+			return false, r.err
+		}
+		if err := t.enter(b, pair.leave, hashKey(key), key, partials, kept, false); err != nil {
+			return false, err
+		}
+	}
+	t.keep(b-1, kept)
+	return true, nil
+}
+
+// enterRecord adds a record's entries of the pane before b, and takes them out of the record.
+func (t *foldTable) enterRecord(b int64, rec *openRecord) error {
+	v, err := t.f.state.get(rec.key)
+	if err != nil {
+		return err
+	}
+	kept := keeper{}
+	var rest []byte
+	err = eachOpenPane(v, func(enter int64, n int, entries []byte) error {
+		if enter != b-1 {
+			rest = append(binary.AppendUvarint(rest, uint64(n)), entries...)
+			return nil
+		}
+		r := reader{b: entries}
+		for range n {
+			pair, key, partials := r.entry()
+			if err := t.enter(b, pair.leave, hashKey(key), key, partials, kept, false); err != nil {
+				return err
+			}
+		}
+		return r.err
+	})
+	if err != nil {
+		return stateError("table "+t.plan.Name, rec.key, err)
+	}
+	t.keep(b-1, kept)
+	if rec.left > 1 {
+		t.f.state.put(rec.key, rest)
+	}
+	t.f.forget(rec)
+	return nil
+}
+
+// eachOpenPane walks over a record of open panes: for each pane a count and its entries.
+func eachOpenPane(v []byte, fn func(enter int64, n int, entries []byte) error) error {
+	r := reader{b: v}
+	for len(r.b) > 0 {
+		n := int(r.uvarint())
+		start := r.b
+		var enter int64
+		for range n {
+			pair, _, _ := r.entry()
+			enter = pair.enter
+		}
+		if r.err != nil {
+			return r.err
+		}
+		if n > 0 {
+			if err := fn(enter, n, start[:len(start)-len(r.b)]); err != nil {
+				return err
+			}
+		}
+	}
+	return r.err
+}
+
+// eachEntry calls fn for the groups of an open pane: from memory, or where it is spilled entry by entry.
+func (t *foldTable) eachEntry(enter int64, o *openPane, fn func(leave int64, key, partials []byte) error) error {
+	if !o.spilled {
+		var partials []byte
+		for s := range int32(o.g.len()) {
+			partials = o.g.encode(partials[:0], s)
+			if err := fn(o.g.panes[s].leave, o.g.key(s), partials); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	each := func(n int, entries []byte) error {
+		r := reader{b: entries}
+		for range n {
+			pair, key, partials := r.entry()
+			if r.err != nil {
+				return r.err
+			}
+			if err := fn(pair.leave, key, partials); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	for _, rec := range t.f.records[openID{t, enter}] {
+		v, err := t.f.state.get(rec.key)
+		if err != nil {
+			return err
+		}
+		err = eachOpenPane(v, func(e int64, n int, entries []byte) error {
+			if e != enter {
+				return nil
+			}
+			return each(n, entries)
+		})
+		if err != nil {
+			return stateError("table "+t.plan.Name, rec.key, err)
+		}
+	}
+	return each(o.nfresh, o.fresh)
+}
