@@ -43,6 +43,13 @@ type foldPart struct {
 	loop   int64 // next offset of its loop
 	bytes  int   // taken in since the last flush
 	over   bool
+	moved  *sync.Cond // the core may no longer be stalled, or it is over
+}
+
+func newFoldPart(number int32, local *storage.Partition) *foldPart {
+	p := &foldPart{number: number, local: local}
+	p.moved = sync.NewCond(&p.mu)
+	return p
 }
 
 func newFoldStage(e *Engine) *stage {
@@ -84,7 +91,7 @@ func (f *foldLogic) assign(ctx context.Context, s *session) error {
 	claims := s.Claims[f.names.Frames()]
 	parts := map[int32]*foldPart{}
 	for _, p := range claims {
-		parts[p] = &foldPart{number: p, local: f.engine.store.Partition(tableState, p)}
+		parts[p] = newFoldPart(p, f.engine.store.Partition(tableState, p))
 	}
 	for _, topic := range []string{f.names.Frames(), f.names.FoldLoop()} {
 		at, err := f.life.cluster.committed(ctx, f.names.FoldGroup(), topic, claims, f.life.takeOver)
@@ -120,11 +127,14 @@ func (f *foldLogic) assign(ctx context.Context, s *session) error {
 
 // begin loads the core's state from the recovered tables.
 func (f *foldLogic) begin(context.Context, *session) error {
-	for _, part := range f.assigned() {
+	parts := f.assigned()
+	for _, part := range parts {
 		fold, err := core.NewFold(f.life.opts.Plan, part.number, f.life.opts.FoldPartitions, part.local)
 		if err != nil {
 			return stopf("load fold partition %d: %w", part.number, err)
 		}
+		// A quarter of the memory is Pebble's cache; another is for Kafka's buffers and the flushes.
+		fold.SetMemory(int(f.life.opts.Memory) / 2 / len(parts))
 		part.mu.Lock()
 		part.core = fold
 		part.mu.Unlock()
@@ -149,29 +159,37 @@ func (f *foldLogic) message(ctx goka.Context, msg any, loop bool) {
 	if part == nil {
 		return
 	}
-	if err := part.take(msg.([]byte), ctx.Offset(), loop); err != nil {
+	stalled, err := part.take(msg.([]byte), ctx.Offset(), loop)
+	if err != nil {
 		f.life.refuse(ctx, &coreError{fmt.Errorf("fold partition %d: %s/%d @ %d: %w", part.number, ctx.Topic(), part.number, ctx.Offset(), err)})
+	}
+	if stalled {
+		f.life.flusher.now()
 	}
 	f.life.flusher.grown()
 }
 
-// take hands one record to the core.
-func (p *foldPart) take(value []byte, offset int64, loop bool) error {
+// take hands one record to the core. A frame waits while the core is stalled, which ends with
+// the flushes that are committed meanwhile.
+func (p *foldPart) take(value []byte, offset int64, loop bool) (stalled bool, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	next, feed := &p.frames, p.core.Frame
 	if loop {
 		next, feed = &p.loop, p.core.Loop
 	}
+	for !loop && !p.over && p.core.Stalled() {
+		p.moved.Wait()
+	}
 	if p.over || offset < *next {
-		return nil
+		return false, nil
 	}
 	if err := feed(value); err != nil {
-		return err
+		return false, err
 	}
 	*next = offset + 1
 	p.bytes += len(value)
-	return nil
+	return p.core.Stalled(), nil
 }
 
 func (f *foldLogic) pending() int {
@@ -206,7 +224,13 @@ func (f *foldLogic) take() (*work, error) {
 	if len(w.records) == 0 {
 		return nil, nil
 	}
-	w.applied = func() error { return applyFold(changed) }
+	w.applied = func() error {
+		stalled, err := applyFold(changed)
+		if stalled {
+			f.life.flusher.now()
+		}
+		return err
+	}
 	return w, nil
 }
 
@@ -253,10 +277,11 @@ func (f *foldLogic) takePart(p *foldPart, w *work) (foldWrites, error) {
 	return c, nil
 }
 
-// applyFold brings committed changes into the store.
-func applyFold(changed []foldWrites) error {
+// applyFold brings committed changes into the store, and tells whether a partition needs another
+// flush to go on.
+func applyFold(changed []foldWrites) (stalled bool, err error) {
 	for _, c := range changed {
-		err := c.part.local.Apply(func(b *storage.Batch) error {
+		err = c.part.local.Apply(func(b *storage.Batch) error {
 			for _, x := range c.writes {
 				switch {
 				case x.To != nil:
@@ -270,27 +295,31 @@ func applyFold(changed []foldWrites) error {
 			return nil
 		}, c.last.Offset)
 		if err != nil {
-			return fmt.Errorf("store fold partition %d: %w", c.part.number, err)
+			return false, fmt.Errorf("store fold partition %d: %w", c.part.number, err)
 		}
 		c.part.mu.Lock()
 		err = c.part.core.Committed()
+		stalled = stalled || c.part.core.Stalled()
+		c.part.moved.Broadcast()
 		c.part.mu.Unlock()
 		if err != nil {
-			return fmt.Errorf("fold partition %d: %w", c.part.number, err)
+			return false, fmt.Errorf("fold partition %d: %w", c.part.number, err)
 		}
 	}
-	return nil
+	return stalled, nil
 }
 
 func (f *foldLogic) revoke() {
 	for _, p := range f.assigned() {
 		p.mu.Lock()
 		p.over = true
+		p.moved.Broadcast()
 		p.mu.Unlock()
 	}
 }
 
 func (f *foldLogic) release() {
+	f.revoke() // lets go of whoever waits, also when the session ended with an error
 	f.mu.Lock()
 	r := f.recovery
 	f.recovery, f.parts = nil, map[int32]*foldPart{}
