@@ -103,8 +103,8 @@ func (i *Iterator) Value() []byte { return i.value }
 // Close ends the walk and returns the error that cut it short, if one did.
 // Safe twice.
 func (i *Iterator) Close() error {
-	i.store.untrack(i)
 	i.closeNow()
+	i.store.untrack(i)
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	return i.err

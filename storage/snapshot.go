@@ -77,8 +77,8 @@ func (v *view) release() {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if v.refs--; v.refs == 0 {
-		v.store.untrack(v)
 		v.closeLocked()
+		v.store.untrack(v) // after: what is not tracked any more, Close does not wait for
 	}
 }
 
