@@ -17,6 +17,8 @@ type Options struct {
 	// Tiny makes every fold partition keep next to nothing in memory: flushes of a few rows, caches
 	// of a few rows, open panes always spilled.
 	Tiny bool
+	// Processes that share the source partitions, default 1.
+	Processes int
 }
 
 // Cluster is an application with all its topics. It belongs to one goroutine.
@@ -26,7 +28,9 @@ type Cluster struct {
 	tiny    bool
 	Wall    int64 // the wall clock, microseconds; the caller moves it
 	sources map[string][]*source
-	routers map[string]*core.Router
+	routers map[string][]*core.Router // by process
+	procs   int
+	turn    int // source partition n belongs to process (n + turn) modulo procs
 	fold    []*foldPart
 	// What was published, as a consumer that reads only committed records sees it.
 	Results   []core.Output
@@ -53,7 +57,7 @@ type foldPart struct {
 
 // New starts a plan over source topics with the given numbers of partitions (1 where none is given).
 func New(p *plan.Plan, partitions map[string]int, o Options) (*Cluster, error) {
-	c := &Cluster{plan: p, folds: max(1, o.Folds), tiny: o.Tiny, sources: map[string][]*source{}}
+	c := &Cluster{plan: p, folds: max(1, o.Folds), tiny: o.Tiny, procs: max(1, o.Processes), sources: map[string][]*source{}}
 	for _, s := range p.Streams {
 		for range max(1, partitions[s.Name]) {
 			c.sources[s.Name] = append(c.sources[s.Name], &source{committed: core.Start(0)})
@@ -67,30 +71,83 @@ func New(p *plan.Plan, partitions map[string]int, o Options) (*Cluster, error) {
 
 // Restart begins again from what was committed: everything in memory is lost.
 func (c *Cluster) Restart() error {
-	c.routers = map[string]*core.Router{}
+	c.routers = map[string][]*core.Router{}
 	for _, s := range c.plan.Streams {
-		r := core.NewRouter(c.plan, s, c.folds, int32(len(c.sources[s.Name])))
-		c.routers[s.Name] = r
-		for n, src := range c.sources[s.Name] {
-			p, err := r.Assign(int32(n), src.committed)
-			if err != nil {
+		for range c.procs {
+			c.routers[s.Name] = append(c.routers[s.Name], core.NewRouter(c.plan, s, c.folds, int32(len(c.sources[s.Name]))))
+		}
+		for n := range c.sources[s.Name] {
+			if err := c.assign(s.Name, n); err != nil {
 				return err
 			}
-			src.route = p
-			src.read = int(src.committed.Offset)
+		}
+	}
+	for n := range c.fold {
+		if err := c.load(n); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// assign gives a source partition to its process, at its committed position.
+func (c *Cluster) assign(stream string, n int) (err error) {
+	src := c.sources[stream][n]
+	src.route, err = c.router(stream, n).Assign(int32(n), src.committed)
+	src.read = int(src.committed.Offset)
+	return err
+}
+
+// router is that of the process which a source partition belongs to.
+func (c *Cluster) router(stream string, n int) *core.Router {
+	return c.routers[stream][(n+c.turn)%c.procs]
+}
+
+// load begins with a fold partition at what was committed.
+func (c *Cluster) load(n int) (err error) {
+	f := c.fold[n]
+	if f.fold, err = core.NewFold(c.plan, int32(n), c.folds, f.store); err != nil {
+		return fmt.Errorf("partition %d: %w", n, err)
+	}
+	if c.tiny {
+		f.fold.SetLimits(4, 2, 1)
+	}
+	f.frameAt, f.loopAt = f.frameDone, f.loopEnd
+	return nil
+}
+
+// Rebalance moves every source partition to the next process, which begins at what the one
+// before committed when it let go, and every fold partition to one that recovers it from its changelog.
+func (c *Cluster) Rebalance() error {
+	for _, s := range c.plan.Streams {
+		c.FlushRoute(s.Name)
+		for n := range c.sources[s.Name] {
+			c.router(s.Name, n).Revoke(int32(n))
+		}
+	}
+	c.turn++
+	for _, s := range c.plan.Streams {
+		for n := range c.sources[s.Name] {
+			if err := c.assign(s.Name, n); err != nil {
+				return err
+			}
 		}
 	}
 	for n, f := range c.fold {
-		var err error
-		if f.fold, err = core.NewFold(c.plan, int32(n), c.folds, f.store); err != nil {
-			return fmt.Errorf("partition %d: %w", n, err)
+		if err := c.FlushFold(n, 0, true); err != nil {
+			return err
 		}
-		if c.tiny {
-			f.fold.SetLimits(4, 2, 1)
+		f.store = maps.Clone(f.changelog)
+		if err := c.load(n); err != nil {
+			return err
 		}
-		f.frameAt, f.loopAt = f.frameDone, f.loopEnd
 	}
 	return nil
+}
+
+// Reader reads the tables of a fold partition, as committed.
+func (c *Cluster) Reader(fold int) (*core.Reader, error) {
+	return core.NewReader(c.plan, int32(fold), c.folds, c.fold[fold].store)
 }
 
 // Lose empties the local store of a fold partition and recovers it from the changelog.
@@ -123,16 +180,18 @@ func (c *Cluster) Read(stream string, partition, n int) (int, error) {
 
 // FlushRoute commits what route has gathered of a stream.
 func (c *Cluster) FlushRoute(stream string) {
-	flush := c.routers[stream].Take()
-	for n, pos := range flush.Positions {
-		c.sources[stream][n].committed = reread(pos)
+	for _, r := range c.routers[stream] {
+		flush := r.Take()
+		for n, pos := range flush.Positions {
+			c.sources[stream][n].committed = reread(pos)
+		}
+		for _, m := range flush.Frames {
+			f := c.fold[m.Partition]
+			f.frames = append(f.frames, m.Value)
+		}
+		c.Rejects = append(c.Rejects, flush.Rejects...)
+		c.Decisions = append(c.Decisions, flush.Decisions...)
 	}
-	for _, m := range flush.Frames {
-		f := c.fold[m.Partition]
-		f.frames = append(f.frames, m.Value)
-	}
-	c.Rejects = append(c.Rejects, flush.Rejects...)
-	c.Decisions = append(c.Decisions, flush.Decisions...)
 }
 
 // reread passes a position through the form in which it is committed.
