@@ -189,37 +189,31 @@ func (e *Evaluator) Refuse(stream string, partition int32, offset int64) error {
 	return nil
 }
 
-// End ends the input: all clocks move to the end of the last window or interval of any metric
-// that holds a row.
+// End ends the input: all clocks of a stream move to the end of the last window or interval, of any
+// metric on it, that holds an applied row. A stream without such a row stays as it is.
 func (e *Evaluator) End() {
 	if e.ended {
 		return
 	}
 	e.ended = true
-	end := e.lastEnd()
-	if end == noTime {
-		return
-	}
 	for _, s := range e.streams {
+		end := int64(noTime)
+		for _, m := range e.plan.Metrics {
+			t := e.table(m.Read.Table)
+			if t == nil || !slices.Contains(s.tables, t) {
+				continue
+			}
+			for i := range t.rows {
+				end = max(end, lastEnd(m, t.rows[i].time))
+			}
+		}
+		if end == noTime {
+			continue
+		}
 		for _, p := range s.partitions {
 			p.move(end, p.next)
 		}
 	}
-}
-
-// lastEnd is the end of the last window or interval of any metric that holds an applied row.
-func (e *Evaluator) lastEnd() int64 {
-	end := int64(noTime)
-	for _, m := range e.plan.Metrics {
-		t := e.table(m.Read.Table)
-		if t == nil {
-			continue
-		}
-		for i := range t.rows {
-			end = max(end, lastEnd(m, t.rows[i].time))
-		}
-	}
-	return end
 }
 
 func (e *Evaluator) table(p *plan.Table) *table {
