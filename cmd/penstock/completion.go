@@ -1,10 +1,6 @@
 package main
 
-import (
-	"github.com/spf13/cobra"
-
-	"penstock/query/syntax"
-)
+import "github.com/spf13/cobra"
 
 func newCompletion(a *app) *cobra.Command {
 	shells := []string{"bash", "zsh", "fish", "powershell"}
@@ -27,11 +23,7 @@ func newCompletion(a *app) *cobra.Command {
 			case "powershell":
 				return root.GenPowerShellCompletionWithDesc(a.stdout)
 			}
-			f := usage("unknown shell %q, expected bash, zsh, fish or powershell", args[0])
-			if near := syntax.DidYouMean(args[0], shells); near != "" {
-				f.hint("%s", near)
-			}
-			return f
+			return usage("unknown shell %q, expected bash, zsh, fish or powershell", args[0]).near(args[0], shells)
 		},
 	}
 }

@@ -58,9 +58,9 @@ func knownCommand(cmd *cobra.Command, args []string) error {
 			names = append(append(names, c.Name()), c.Aliases...)
 		}
 	}
-	f := usage("unknown command %q", args[0])
-	if near := syntax.DidYouMean(args[0], names); near != "" {
-		return f.hint("%s", near)
+	f := usage("unknown command %q", args[0]).near(args[0], names)
+	if len(f.hints) > 0 {
+		return f
 	}
 	return f.hint("%s --help lists the commands", cmd.CommandPath())
 }

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io/fs"
 	"strings"
+
+	"penstock/query/syntax"
 )
 
 // The exit codes. Scripts and service managers decide by them, so they are listed in one place
@@ -41,6 +43,14 @@ func usage(format string, args ...any) *failure {
 // hint adds a line of advice and returns the failure.
 func (f *failure) hint(format string, args ...any) *failure {
 	f.hints = append(f.hints, fmt.Sprintf(format, args...))
+	return f
+}
+
+// near adds what a mistyped name was probably meant to be.
+func (f *failure) near(typed string, names []string) *failure {
+	if text := syntax.DidYouMean(typed, names); text != "" {
+		f.hint("%s", text)
+	}
 	return f
 }
 

@@ -4,8 +4,6 @@ import (
 	"fmt"
 
 	"github.com/spf13/cobra"
-
-	"penstock/query/syntax"
 )
 
 func newExplain(a *app) *cobra.Command {
@@ -34,11 +32,7 @@ func (a *app) explain(file, name string) error {
 	}
 	text := p.Explain(name)
 	if text == "" && name != "" {
-		f := usage("no stream, table or metric %q in %s", name, file)
-		if near := syntax.DidYouMean(name, planNames(p)); near != "" {
-			f.hint("%s", near)
-		}
-		return f
+		return usage("no stream, table or metric %q in %s", name, file).near(name, planNames(p))
 	}
 	_, err = fmt.Fprint(a.stdout, text)
 	return err

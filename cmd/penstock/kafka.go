@@ -11,8 +11,6 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
-
-	"penstock/query/syntax"
 )
 
 // kafkaFlags are the flags of commands that talk to Kafka themselves.
@@ -110,8 +108,5 @@ func ensureTopic(ctx context.Context, admin *kadm.Client, topic string, partitio
 // noTopic is the error for a topic that is not there.
 func noTopic(topic string, names []string) *failure {
 	f := &failure{code: exitFailed, text: fmt.Sprintf("topic %s does not exist", topic)}
-	if near := syntax.DidYouMean(topic, names); near != "" {
-		f.hint("%s", near)
-	}
-	return f
+	return f.near(topic, names)
 }

@@ -29,6 +29,7 @@ var commands = []struct {
 	{"files", newCheck},
 	{"files", newFmt},
 	{"files", newExplain},
+	{"files", newEval},
 	{"orders", newGen},
 	{"orders", newProduce},
 	{"orders", newTail},
