@@ -279,6 +279,9 @@ func (r *routeLogic) revoke() {
 func (r *routeLogic) release() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.life.ctx.Err() != nil {
+		return // the end, not a rebalance: Status goes on to say how far it came
+	}
 	r.sources = map[int32]*routeSource{}
 }
 
