@@ -90,13 +90,16 @@ func (e *Engine) Run(ctx context.Context) (err error) {
 	connect, cancel := context.WithTimeout(ctx, connectTimeout)
 	defer cancel()
 	e.cluster, err = openCluster(connect, e.opts.Brokers, "penstock", e.log)
-	if err != nil {
-		return err
+	if err == nil {
+		defer e.cluster.close()
+		e.topics = newTopicIDs(e.cluster)
+		e.trimmer = newTrimmer(e.cluster, 10*time.Second)
+		err = e.prepare(ctx)
 	}
-	defer e.cluster.close()
-	e.topics = newTopicIDs(e.cluster)
-	e.trimmer = newTrimmer(e.cluster, 10*time.Second)
-	if err := e.prepare(ctx); err != nil {
+	if ctx.Err() != nil {
+		return nil // stopped before it began
+	}
+	if err != nil {
 		return err
 	}
 	ctx, stop := context.WithCancelCause(ctx)
