@@ -28,6 +28,23 @@ func NewReader(p *plan.Plan, number int32, partitions int, s Store) (*Reader, er
 	return &Reader{fold: f}, nil
 }
 
+// Current tells whether the rows of windows are complete. They are kept in the local store only:
+// after a recovery from the changelog they are added up again, and are there from the first flush on.
+func (r *Reader) Current() (bool, error) {
+	for _, t := range r.fold.tables {
+		if !t.counted() {
+			continue
+		}
+		b, err := r.fold.state.store.Get(localSeqKey)
+		if err != nil {
+			return false, fmt.Errorf("read partition %d: %w", r.fold.number, err)
+		}
+		seq := reader{b: b}
+		return r.fold.seq == 0 || b != nil && seq.varint() == r.fold.seq && seq.err == nil, nil
+	}
+	return true, nil
+}
+
 // Closed is the time (microseconds) up to which the panes of a table are closed: with
 // Scan.Closed the rows are exactly those of a result as of that time. False before the first row.
 func (r *Reader) Closed(t *plan.Table) (int64, bool) {
