@@ -346,3 +346,8 @@ func (c *Cluster) step(r *rand.Rand, crash float64) error {
 
 // Streams lists the streams' names.
 func (c *Cluster) Streams() []string { return slices.Sorted(maps.Keys(c.sources)) }
+
+// Position is where route stands in a source partition, flushed or not.
+func (c *Cluster) Position(stream string, partition int) core.Position {
+	return c.sources[stream][partition].route.Position()
+}

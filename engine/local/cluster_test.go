@@ -64,6 +64,9 @@ func input(r *rand.Rand, rows, partitions int) [][]format.Record {
 		if r.IntN(200) == 0 {
 			sec += int64(r.IntN(120))
 		}
+		if r.IntN(1000) == 0 {
+			sec += int64(r.IntN(20_000)) // a gap long enough to be published as runs
+		}
 		at := sec - int64(r.IntN(3))
 		if r.IntN(15) == 0 {
 			at -= int64(r.IntN(60))
@@ -100,10 +103,23 @@ func load(t testing.TB, p *plan.Plan, log [][]format.Record, o Options) *Cluster
 	return c
 }
 
+// published is what a consumer of the results sees, sorted: every record, but of EMIT CHANGES the
+// last value of each key.
 func published(c *Cluster) string {
 	var lines []string
+	changes := map[string]string{}
 	for _, o := range c.Results {
-		lines = append(lines, string(o.Key)+" "+string(o.Value))
+		switch {
+		case !strings.Contains(string(o.Key), "/"):
+			lines = append(lines, string(o.Key)+" "+string(o.Value))
+		case o.Value == nil:
+			delete(changes, string(o.Key))
+		default:
+			changes[string(o.Key)] = string(o.Value)
+		}
+	}
+	for k, v := range changes {
+		lines = append(lines, k+" "+v)
 	}
 	slices.SortStableFunc(lines, strings.Compare)
 	return strings.Join(lines, "\n")

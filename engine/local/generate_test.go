@@ -45,7 +45,11 @@ func (g generator) metric(name string) string {
 	window, emit := "", ""
 	step := []int{1, 2, 5, 10}[g.r.IntN(4)]
 	times := 1 + g.r.IntN(6)
-	switch g.r.IntN(5) {
+	switch g.r.IntN(7) {
+	case 5:
+		window, emit = fmt.Sprintf("WINDOW HOPPING (SIZE %d SECONDS, ADVANCE BY %d SECONDS)", 7+g.r.IntN(5), 1+g.r.IntN(6)), "EMIT FINAL"
+	case 6:
+		window, emit = g.one("", "WINDOW TUMBLING (SIZE 7 SECONDS)", "WINDOW HOPPING (SIZE 9 SECONDS, ADVANCE BY 4 SECONDS)"), "EMIT CHANGES"
 	case 0:
 		window, emit = fmt.Sprintf("WINDOW TUMBLING (SIZE %d SECONDS)", step*times), "EMIT FINAL"
 	case 1:
@@ -80,7 +84,7 @@ func (g generator) metric(name string) string {
 		text += " GROUP BY " + strings.Join(group, ", ")
 	}
 	text += g.maybe(3, " HAVING "+g.one("COUNT(*) > 1", "SUM(n) > 10", "MAX(k) < 5"))
-	if keys > 0 && g.r.IntN(2) == 0 {
+	if keys > 0 && g.r.IntN(2) == 0 && emit != "EMIT CHANGES" {
 		text += " ORDER BY " + names[g.r.IntN(len(names))] + g.one("", " DESC", " NULLS FIRST", " DESC NULLS LAST")
 		text += g.maybe(3, fmt.Sprintf(", %s DESC", names[g.r.IntN(len(names))]))
 		text += g.maybe(2, fmt.Sprintf(" LIMIT %d", 1+g.r.IntN(4)))
