@@ -7,6 +7,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
+
 	"penstock/engine/core"
 	"penstock/query/plan"
 )
@@ -56,7 +58,8 @@ func (e *Engine) poll(ctx context.Context, ask func() (bool, error)) error {
 		if ok {
 			return nil
 		}
-		if err != nil && !transient(err) {
+		// An offset that is gone is for the stage to report, which knows what it means.
+		if err != nil && !transient(err) && !errors.Is(err, kerr.OffsetOutOfRange) {
 			return err
 		}
 		select {

@@ -18,6 +18,7 @@
 //	flusher.go    when a flush is taken, and that only one is in flight
 //	stage.go      one Goka processor from start to end, rebuilt after any error
 //	route.go      the stage that turns rows into frames
+//	start.go      where an application begins, and whether what it has read is still there
 //	fold.go       the stage that turns frames into tables and results
 //	recovery.go   Goka's view of our store, and how its recovery is kept from hanging
 //	takeover.go   ending what a process left open when it died
@@ -25,6 +26,8 @@
 //	idle.go       whether a source partition has nothing more to say
 //	offsets.go    committed and end offsets, cutting topics behind them
 //	topics.go     the topics of an application: made, or checked and described
+//	status.go     what an engine is doing, at one moment
+//	caught_up.go  ending when everything that could be read is in the results
 //	engine.go     the stages of a plan together, from start to end
 //	logging.go    everybody's log lines, into slog
 //

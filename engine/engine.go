@@ -119,21 +119,13 @@ func (e *Engine) prepare(ctx context.Context) error {
 	}
 	e.topics.set(states)
 	lives := map[string]string{}
-	for _, s := range sources {
-		lives["topic "+s.name] = states[s.name].id.String()
-	}
 	for _, name := range []string{names{e.opts.App}.Frames(), names{e.opts.App}.FoldTable()} {
 		lives["topic "+name] = states[name].id.String()
 	}
 	if err := e.checkLives(lives); err != nil {
 		return err
 	}
-	for _, s := range e.opts.Plan.Streams {
-		if err := e.startGroup(ctx, s); err != nil {
-			return err
-		}
-	}
-	return nil
+	return e.startGroups(ctx)
 }
 
 // checkLives refuses to go on with a topic that was deleted and made again since this state was

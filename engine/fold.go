@@ -272,7 +272,7 @@ func (f *foldLogic) takePart(p *foldPart, w *work) (foldWrites, error) {
 	// Both offsets, also an unmoved one: the transaction writes for this partition, and only a
 	// committed offset makes Kafka check that it may.
 	w.offsets = append(w.offsets,
-		sourceOffset{Topic: f.names.Frames(), Partition: p.number, Offset: p.frames},
+		sourceOffset{Topic: f.names.Frames(), Partition: p.number, Offset: p.frames, Metadata: f.engine.streamMarks()},
 		sourceOffset{Topic: f.names.FoldLoop(), Partition: p.number, Offset: p.loop})
 	return c, nil
 }

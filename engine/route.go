@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"fmt"
 	"strconv"
 	"strings"
 	"sync"
@@ -283,46 +282,4 @@ func (r *routeLogic) release() {
 		return // the end, not a rebalance: Status goes on to say how far it came
 	}
 	r.sources = map[int32]*routeSource{}
-}
-
-// startGroup commits where a stream's group begins, once, before anybody reads: from then on a
-// partition without a committed offset is one that appeared later. Another process may do the
-// same at the same time; what counts is what is read back when partitions are assigned.
-func (e *Engine) startGroup(ctx context.Context, s *plan.Stream) error {
-	group, topic := names{e.opts.App}.RouteGroup(s.Name), s.Options.Topic
-	limits, err := e.cluster.bounds(ctx, topic)
-	if err != nil {
-		return err
-	}
-	all := make([]int32, 0, len(limits))
-	for p := range limits {
-		all = append(all, p)
-	}
-	at, err := e.cluster.committed(ctx, group, topic, all, nil)
-	if err != nil {
-		return err
-	}
-	begun := "begun " + s.Name
-	for _, o := range at {
-		if o.Offset != noOffset {
-			return e.store.SetMeta(begun, "yes")
-		}
-	}
-	if _, ok := e.store.Meta(begun); ok {
-		return stopf("stream %s: group %s has no committed offsets any more, but its tables hold rows already; "+
-			"Kafka forgets the offsets of a group that is away for longer than offsets.retention.minutes; "+
-			"start again under another --app", s.Name, group)
-	}
-	var first []sourceOffset
-	for p, b := range limits {
-		pos := core.Start(b.Start)
-		if s.Options.Start == "latest" {
-			pos = core.Start(b.End)
-		}
-		first = append(first, sourceOffset{Topic: topic, Partition: p, Offset: pos.Offset, Metadata: pos.Metadata()})
-	}
-	if err := e.cluster.commitPlain(ctx, group, first); err != nil {
-		return fmt.Errorf("start group %s: %w", group, err)
-	}
-	return nil
 }
