@@ -18,16 +18,17 @@ func (t *foldTable) touch(p panePair, key []byte) {
 		t.touched[string(appendOrdered(nil, 0))+string(key)] = struct{}{}
 		return
 	}
-	t.windowsOf(p.leave, func(w int64) {
+	t.windowsOf(p, func(w int64) {
 		t.touched[string(appendOrdered(nil, w))+string(key)] = struct{}{}
 	})
 }
 
-// windowsOf calls fn for the windows that hold a pane and have not ended.
-func (t *foldTable) windowsOf(pane int64, fn func(w int64)) {
-	for w := floorDiv(pane, t.shape.stride); ; w-- {
+// windowsOf calls fn for the windows that an entry counts in: they hold the pane it leaves with,
+// and had not ended when it entered. Those that have been forgotten are left out.
+func (t *foldTable) windowsOf(p panePair, fn func(w int64)) {
+	for w := floorDiv(p.leave, t.shape.stride); ; w-- {
 		end := w*t.shape.stride + t.shape.width
-		if end <= pane || end <= t.closed {
+		if end <= p.enter || end <= t.closed || end <= p.leave {
 			return
 		}
 		fn(w)
@@ -71,7 +72,7 @@ func (t *foldTable) takeWindowChanges(v *view) error {
 func (t *foldTable) openSums() (*groups, error) {
 	sums := newGroups(partialAccs(t.plan, t.counted()), false)
 	for _, enter := range t.order {
-		err := t.eachEntry(enter, t.open[enter], func(leave int64, key, partials []byte) (err error) {
+		err := t.eachEntry(enter, t.open[enter], func(pair panePair, key, partials []byte) (err error) {
 			add := func(w int64) {
 				k := append(appendOrdered(nil, w), key...)
 				if _, ok := t.touched[string(k)]; !ok || err != nil {
@@ -82,7 +83,7 @@ func (t *foldTable) openSums() (*groups, error) {
 				err = sums.merge(to, partials)
 			}
 			if t.shape.buckets {
-				t.windowsOf(leave, add)
+				t.windowsOf(pair, add)
 			} else {
 				add(0)
 			}

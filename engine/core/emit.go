@@ -33,8 +33,15 @@ func newOwner(f *Fold, m *plan.Metric) *owner {
 	return &owner{f: f, plan: m, id: idOf(m.Name), grid: gridOf(m), queues: make([][]shareRun, f.partitions)}
 }
 
-// segment takes the cuts of ends of which this partition's own share follows.
-func (o *owner) segment(s cutSegment) { o.segs = append(o.segs, s) }
+// segment takes the cuts of ends of which this partition's own share follows. It may come again,
+// when a pane that closed half is taken up by another life of the partition.
+func (o *owner) segment(s cutSegment) {
+	n := len(o.segs)
+	if n > 0 && s.first <= o.segs[n-1].last || o.started && s.last < o.next {
+		return
+	}
+	o.segs = append(o.segs, s)
+}
 
 // receive takes a share. Those of one partition come in the order of their ends, without gaps.
 func (o *owner) receive(from int32, run shareRun) error {

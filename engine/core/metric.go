@@ -25,7 +25,8 @@ type foldMetric struct {
 	aggs    []*expr.Aggregate
 	args    []expr.Node
 	filters []expr.Node
-	bounded bool // some expression reads the bounds of the window
+	moving  bool // what it shows of the same contents differs from end to end
+	segs    []cutSegment
 }
 
 func newFoldMetric(t *foldTable, m *plan.Metric) *foldMetric {
@@ -58,7 +59,7 @@ func newFoldMetric(t *foldTable, m *plan.Metric) *foldMetric {
 			fm.order = append(fm.order, o)
 		}
 	}
-	fm.bounded = fm.readsBounds()
+	fm.moving = fm.showsMoving()
 	return fm
 }
 
@@ -91,6 +92,18 @@ func and(a, b expr.Node) expr.Node {
 		panic(err)
 	}
 	return both
+}
+
+// showsMoving tells whether results of the same contents differ: because they show the bounds of
+// a trailing window, or, without GROUP BY, windows that nothing is in.
+func (m *foldMetric) showsMoving() bool {
+	switch {
+	case m.t.trailing():
+		return m.readsBounds()
+	case m.t.shape.buckets && len(m.t.plan.Keys) == 0:
+		return m.plan.Emit == plan.EmitEvery || m.readsBounds()
+	}
+	return false
 }
 
 func (m *foldMetric) readsBounds() bool {
@@ -222,6 +235,16 @@ func (m *foldMetric) groupBytes(dst []byte, v *view, key []byte) []byte {
 	return dst
 }
 
+// segment finds the steps of the clocks that passed the ends up to last, and tells the owner.
+func (t *foldTable) segment(m *foldMetric, last int64) {
+	m.segs = t.f.sourcesOf(t.plan.Stream).segments(m.grid, m.next, last)
+	if m.owner == t.f.number {
+		for _, seg := range m.segs {
+			t.f.ownerOf(m.plan).segment(seg)
+		}
+	}
+}
+
 // emit sends the shares of the ends in (lo, hi], boundaries between which the contents are the same.
 func (t *foldTable) emit(lo, hi int64) error {
 	for _, m := range t.metrics {
@@ -230,38 +253,40 @@ func (t *foldTable) emit(lo, hi int64) error {
 		if first > last {
 			continue
 		}
-		segs := t.f.sourcesOf(t.plan.Stream).segments(m.grid, first, last)
-		if !m.bounded {
+		m.next = last + m.grid.step
+		if !m.moving {
 			if err := t.share(m, first, last); err != nil {
 				return err
 			}
+			continue
 		}
-		for _, seg := range segs {
-			if err := t.shareSegment(m, seg); err != nil {
-				return err
-			}
+		if err := t.shareMoving(m, first, last); err != nil {
+			return err
 		}
-		m.next = last + m.grid.step
 	}
 	return nil
 }
 
-// shareSegment tells the owner the cuts of a segment. A metric that shows the bounds of its
-// window has another result at every end; only where the ends of a long gap are published as one
-// record do they share that of the first.
-func (t *foldTable) shareSegment(m *foldMetric, seg cutSegment) error {
-	if m.owner == t.f.number {
-		t.f.ownerOf(m.plan).segment(seg)
-	}
-	switch {
-	case !m.bounded:
-		return nil
-	case m.grid.count(seg.first, seg.last) > maxSingles:
-		return t.share(m, seg.first, seg.last)
-	}
-	for end := seg.first; end <= seg.last; end += m.grid.step {
-		if err := t.share(m, end, end); err != nil {
-			return err
+// shareMoving makes the shares of a metric that shows something else at every end: one for each,
+// but where a long gap is published as runs and nothing is in the windows, in which case all ends
+// show what the first does.
+func (t *foldTable) shareMoving(m *foldMetric, first, last int64) error {
+	empty := len(t.panes) == 0 && len(t.views) == 0 || t.trailing() && len(t.panes) == 0
+	for _, seg := range m.segs {
+		from, to := max(first, seg.first), min(last, seg.last)
+		if from > to {
+			continue
+		}
+		if empty && m.grid.count(seg.first, seg.last) > maxSingles {
+			if err := t.share(m, from, to); err != nil {
+				return err
+			}
+			continue
+		}
+		for end := from; end <= to; end += m.grid.step {
+			if err := t.share(m, end, end); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

@@ -247,12 +247,12 @@ func eachOpenPane(v []byte, fn func(enter int64, n int, entries []byte) error) e
 }
 
 // eachEntry calls fn for the groups of an open pane: from memory, or where it is spilled entry by entry.
-func (t *foldTable) eachEntry(enter int64, o *openPane, fn func(leave int64, key, partials []byte) error) error {
+func (t *foldTable) eachEntry(enter int64, o *openPane, fn func(pair panePair, key, partials []byte) error) error {
 	if !o.spilled {
 		var partials []byte
 		for s := range int32(o.g.len()) {
 			partials = o.g.encode(partials[:0], s)
-			if err := fn(o.g.panes[s].leave, o.g.key(s), partials); err != nil {
+			if err := fn(panePair{enter, o.g.panes[s].leave}, o.g.key(s), partials); err != nil {
 				return err
 			}
 		}
@@ -265,7 +265,7 @@ func (t *foldTable) eachEntry(enter int64, o *openPane, fn func(leave int64, key
 			if r.err != nil {
 				return r.err
 			}
-			if err := fn(pair.leave, key, partials); err != nil {
+			if err := fn(pair, key, partials); err != nil {
 				return err
 			}
 		}

@@ -137,7 +137,7 @@ func (r *Reader) openRows(t *foldTable, prefix []byte, open *groups) error {
 				case !t.shape.buckets:
 					add(0, key, partials)
 				default:
-					t.windowsOf(pair.leave, func(w int64) { add(w, key, partials) })
+					t.windowsOf(pair, func(w int64) { add(w, key, partials) })
 				}
 			}
 			return bad

@@ -68,29 +68,29 @@ func (s *sources) firstClock() int64 {
 	return low
 }
 
-// cutSegment is a stretch of a metric's ends that have the same cuts: one step of the clocks
-// closed all of them. It is a function of the log and the decisions alone.
+// cutSegment is a stretch of a metric's ends that one step of the clocks closed. It is a function
+// of the log and the decisions alone.
 type cutSegment struct {
 	first, last int64
 	cuts        []int64 // offset by source partition
 }
 
-// segments splits the ends from first to last, all passed by every clock, by their cuts.
+// segments splits the ends from first to last, all passed by every clock, by the steps that
+// passed them. The segment of first begins where its step did, which may be before first.
 func (s *sources) segments(g grid, first, last int64) []cutSegment {
 	var list []cutSegment
 	at := make([]int, s.named)
 	for first <= last {
-		seg := cutSegment{first: first, last: last, cuts: make([]int64, s.named)}
+		seg := cutSegment{first: g.after(s.firstClock()), last: last, cuts: make([]int64, s.named)}
 		for n := range s.named {
 			cuts := s.parts[n].cuts
 			i := at[n] + sort.Search(len(cuts)-at[n], func(i int) bool { return cuts[at[n]+i].upTo >= first })
 			at[n] = i
-			if i == len(cuts) { // only before the first cut of a partition that began beyond it
-				seg.cuts[n] = s.parts[n].offset
-				continue
-			}
 			seg.cuts[n] = cuts[i].offset
 			seg.last = min(seg.last, g.upTo(cuts[i].upTo))
+			if i > 0 {
+				seg.first = max(seg.first, g.after(cuts[i-1].upTo))
+			}
 		}
 		list = append(list, seg)
 		first = seg.last + g.step
@@ -98,11 +98,12 @@ func (s *sources) segments(g grid, first, last int64) []cutSegment {
 	return list
 }
 
-// forget drops the cuts that no end from next on can quote.
+// forget drops the cuts that no end from next on can quote, but for the last of them, which says
+// where the next step began.
 func (s *sources) forget(next int64) {
 	for _, p := range s.parts {
 		i := sort.Search(len(p.cuts), func(i int) bool { return p.cuts[i].upTo >= next })
-		p.cuts = p.cuts[i:]
+		p.cuts = p.cuts[max(0, i-1):]
 	}
 }
 

@@ -137,6 +137,11 @@ func (t *foldTable) pane(enter int64) *openPane {
 // close makes every result up to the clocks.
 func (t *foldTable) close(clock int64) error {
 	target := floorDiv(clock, t.shape.pane)
+	for _, m := range t.metrics {
+		if last := m.grid.upTo(target * t.shape.pane); m.next <= last {
+			t.segment(m, last)
+		}
+	}
 	for {
 		next := t.nextEvent()
 		if last := min(next-1, target); last > t.closed {

@@ -27,7 +27,7 @@ type topEntry struct{ sortBy, key string }
 
 func (m *foldMetric) newTop() *top {
 	n := m.local()
-	if n < 0 || m.bounded {
+	if n < 0 || m.readsBounds() {
 		return nil
 	}
 	return &top{need: n, want: 4*n + 64, keys: map[string]string{}}

@@ -91,6 +91,16 @@ func (c *contents) advance(at int64) {
 	}
 }
 
+// filled tells whether a row is in any window.
+func (c *contents) filled() bool {
+	for _, w := range c.windows {
+		if len(w.list) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
 // uneven tells whether results differ without any row coming or going: without GROUP BY every
 // window has its row, and how many windows hold a moment depends on the moment.
 func (c *contents) uneven() bool {

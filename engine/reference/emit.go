@@ -1,7 +1,6 @@
 package reference
 
 import (
-	"math"
 	"slices"
 
 	"penstock/engine/format"
@@ -52,7 +51,7 @@ func (e *Evaluator) results(m *plan.Metric, t *table) []Output {
 	p := &publisher{m: m, s: s, g: g, r: newReader(m, t, m.Emit == plan.EmitFinal)}
 	last := g.upTo(low)
 	for first := g.after(s.begin()); first <= last; {
-		to := s.sameCuts(g, first, last)
+		to := s.sameStep(g, first, last)
 		if (to-first)/g.step+1 > maxSingle {
 			p.runs(first, to)
 		} else {
@@ -83,20 +82,13 @@ func (s *stream) cuts(t int64) []format.PartitionOffset {
 	return list
 }
 
-// sameCuts is the last end, not beyond last, that has the cuts of first, as all between them have.
-func (s *stream) sameCuts(g grid, first, last int64) int64 {
-	cuts := s.cuts(first)
-	for to := first; ; to += g.step {
-		// Up to here no partition's clock takes another step.
-		upTo := int64(math.MaxInt64)
-		for _, p := range s.partitions {
-			upTo = min(upTo, p.passed(to).clock)
-		}
-		to = min(last, g.upTo(upTo))
-		if to == last || !slices.Equal(s.cuts(to+g.step), cuts) {
-			return to
-		}
+// sameStep is the last end, not beyond last, that the same step of every partition's clock passed
+// as it passed first.
+func (s *stream) sameStep(g grid, first, last int64) int64 {
+	for _, p := range s.partitions {
+		last = min(last, g.upTo(p.passed(first).clock))
 	}
+	return last
 }
 
 // publisher makes the records of one metric.
@@ -109,15 +101,27 @@ type publisher struct {
 }
 
 // runs publishes the ends from first to last, equal results that follow each other as one record.
+// Results that show the bounds of a sliding window differ from end to end; only while nothing is
+// in the window all ends of the gap show what the first does.
 func (p *publisher) runs(first, last int64) {
-	from, rows, version := first, p.r.at(first), p.r.c.version
-	for end := p.r.c.next(p.g); end <= last; end = p.r.c.next(p.g) {
-		now := p.r.at(end)
-		if p.r.c.version != version && !p.r.equal(rows, now) {
-			p.publish(from, end-p.g.step, rows)
-			from, rows = end, now
+	var rows [][]row.Value
+	from, empty := first, false
+	for at := first; at <= last; {
+		now := p.r.at(at)
+		next := min(p.r.c.next(p.g), last+p.g.step)
+		if p.r.moving && p.r.c.filled() {
+			next = at + p.g.step
 		}
-		version = p.r.c.version
+		still := p.r.moving && !p.r.c.filled()
+		if at > first && !(empty && still) && !p.r.equal(rows, now) {
+			p.publish(from, at-p.g.step, rows)
+			from, rows = at, now
+		}
+		if at == first {
+			rows = now
+		}
+		empty = still
+		at = next
 	}
 	p.publish(from, last, rows)
 }
