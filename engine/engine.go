@@ -28,6 +28,7 @@ type Engine struct {
 	stages []*stage
 	routes map[string]*routeLogic // by stream; of the life that runs now
 	fold   *foldLogic
+	serve  *serving                // nil: it answers no other process
 	fault  error                   // of the store
 	stop   context.CancelCauseFunc // of Run
 	state  string
@@ -180,6 +181,7 @@ func (e *Engine) runAll(ctx context.Context, stop context.CancelCauseFunc) error
 		})
 	}
 	wg.Go(func() { e.trimmer.run(ctx, e.opts.Clock) })
+	wg.Go(func() { e.served().run(ctx) })
 	if e.opts.ExitWhenCaughtUp {
 		wg.Go(func() {
 			if err := e.catchUp(ctx); err == nil {

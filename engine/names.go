@@ -21,6 +21,9 @@ func (n names) FoldTable() string { return n.FoldGroup() + "-table" }
 // Decisions is the compacted topic with what only a wall clock or a person could decide.
 func (n names) Decisions() string { return n.app + "-decisions" }
 
+// Members is the compacted topic on which processes say where they are and what they have.
+func (n names) Members() string { return n.app + "-members" }
+
 // Rejects is the topic of bad and late rows.
 func (n names) Rejects() string { return n.app + "-rejects" }
 

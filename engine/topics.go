@@ -58,6 +58,8 @@ func ownedTopics(app string, folds int) []topicSpec {
 		// not have seen a tombstone that is gone; a week makes that rare.
 		owned(n.FoldTable(), "the changelog of the tables", folds, keep("compact", "delete.retention.ms", "604800000")),
 		owned(n.Decisions(), "decisions", 1, keep("compact")),
+		// Small segments, because a process says every two seconds that it is there.
+		owned(n.Members(), "which process has what", 1, keep("compact", "segment.ms", "3600000")),
 		{
 			name: n.Rejects(), what: "bad and late rows", partitions: 1, lenient: true, owned: true,
 			configs: map[string]string{"cleanup.policy": "delete"},
