@@ -1,0 +1,129 @@
+package audit
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"penstock/engine/reference"
+	"penstock/query/plan"
+)
+
+// Options say what to audit.
+type Options struct {
+	// Plan is the query file that the application runs.
+	Plan *plan.Plan
+	// App is the application's name.
+	App string
+	// From and To bound the intervals that are compared: those that end after From and not after
+	// To. Zero: from the first, to the last.
+	From, To time.Time
+	// Tables compares the tables too, which needs an application that has nothing to do.
+	Tables bool
+	// Wait is how long fold may take to publish what follows from the rows that are routed;
+	// default 10 s.
+	Wait time.Duration
+}
+
+// auditor is one audit.
+type auditor struct {
+	Options
+	client  *kgo.Client
+	admin   *kadm.Client
+	streams map[string]*source
+	eval    *reference.Evaluator
+	settled bool // fold has published all that follows from the positions
+	report  *Report
+}
+
+// Run audits an application. The client is only used, not closed; its topics are read by clients
+// of the same settings. An error means that there was nothing to compare; differences are in the
+// report.
+func Run(ctx context.Context, client *kgo.Client, o Options) (*Report, error) {
+	if o.Wait == 0 {
+		o.Wait = 10 * time.Second
+	}
+	a := &auditor{Options: o, client: client, admin: kadm.NewClient(client), report: &Report{App: o.App}}
+	steps := []func(context.Context) error{a.locate, a.replay, a.settle, a.metrics, a.rejects}
+	if o.Tables {
+		steps = append(steps, a.tables)
+	}
+	for _, step := range steps {
+		if err := step(ctx); err != nil {
+			return nil, err
+		}
+	}
+	a.accounts()
+	return a.report, nil
+}
+
+// settle waits until fold has read all frames and shares that are there now.
+func (a *auditor) settle(ctx context.Context) error {
+	limit, cancel := context.WithTimeout(ctx, a.Wait)
+	defer cancel()
+	for _, topic := range []string{a.App + "-frames", a.App + "-fold-loop"} {
+		ends, err := a.ends(ctx, topic)
+		if err != nil {
+			return err
+		}
+		for {
+			done, err := a.readBy(limit, a.App+"-fold", topic, ends)
+			if done {
+				break
+			}
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			if limit.Err() != nil {
+				return nil
+			}
+			if err != nil {
+				return err
+			}
+			if pause(limit, 100*time.Millisecond) != nil {
+				return nil
+			}
+		}
+	}
+	a.settled = true
+	return nil
+}
+
+// readBy tells whether a group has committed a topic up to ends: whether all that is left are
+// transaction markers.
+func (a *auditor) readBy(ctx context.Context, group, topic string, ends map[int32]int64) (bool, error) {
+	at, err := a.committed(ctx, group, topic, ends)
+	if err != nil {
+		return false, err
+	}
+	left := map[int32]span{}
+	for p, end := range ends {
+		if at[p].Offset < end {
+			left[p] = span{max(at[p].Offset, 0), end}
+		}
+	}
+	rest := 0
+	err = a.read(ctx, topic, left, func(*kgo.Record) error { rest++; return errEnough })
+	return rest == 0 && err == nil, err
+}
+
+func pause(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-t.C:
+		return nil
+	}
+}
+
+func wrap(what string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", what, err)
+}

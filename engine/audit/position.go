@@ -1,0 +1,61 @@
+package audit
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+
+	"penstock/engine/core"
+	"penstock/query/plan"
+)
+
+// source is a stream's topic, as far as it was routed.
+type source struct {
+	plan  *plan.Stream
+	parts map[int32]*sourcePart
+}
+
+type sourcePart struct {
+	start int64         // the oldest offset there is
+	at    core.Position // how far it was routed
+	moves []decision    // by offset, those of one offset in the order in which they were made
+	read  int64         // records read again
+}
+
+// cut tells whether retention has removed records that were routed.
+func (p *sourcePart) cut() bool { return p.start > 0 && p.at.Tally.Read > p.read }
+
+func (s *source) numbers() []int32 { return slices.Sorted(maps.Keys(s.parts)) }
+
+// locate notes how far every source partition was routed.
+func (a *auditor) locate(ctx context.Context) error {
+	a.streams = map[string]*source{}
+	for _, s := range a.Plan.Streams {
+		starts, err := a.starts(ctx, s.Options.Topic)
+		if err != nil {
+			return err
+		}
+		at, err := a.committed(ctx, a.App+"-route-"+s.Name, s.Options.Topic, starts)
+		if err != nil {
+			return err
+		}
+		src := &source{plan: s, parts: map[int32]*sourcePart{}}
+		for p, o := range at {
+			if o.Offset < 0 {
+				continue // appeared, and not routed yet
+			}
+			pos, err := core.ParsePosition(o.Offset, o.Metadata)
+			if err != nil {
+				return fmt.Errorf("group %s-route-%s: %w", a.App, s.Name, err)
+			}
+			src.parts[p] = &sourcePart{start: starts[p], at: pos}
+		}
+		if len(src.parts) == 0 {
+			return fmt.Errorf("application %q has read nothing of stream %s: group %s-route-%s has no offsets in topic %s",
+				a.App, s.Name, a.App, s.Name, s.Options.Topic)
+		}
+		a.streams[s.Name] = src
+	}
+	return nil
+}

@@ -1,0 +1,166 @@
+package audit
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"penstock/engine/core"
+	"penstock/engine/reference"
+	"penstock/query/plan"
+)
+
+// rejected names a rejected row.
+type rejected struct {
+	stream    string
+	partition int32
+	offset    int64
+}
+
+func (x rejected) String() string { return fmt.Sprintf("%s/%d @ %d", x.stream, x.partition, x.offset) }
+
+// rejects compares the rejected rows with those that have to be there: each of them once.
+func (a *auditor) rejects(ctx context.Context) error {
+	topic := a.App + "-rejects"
+	r := &RejectsReport{Topic: topic}
+	a.report.Rejects = r
+	spans, cut, err := a.whole(ctx, topic)
+	if err != nil {
+		return err
+	}
+	for _, src := range a.streams {
+		for _, p := range src.parts {
+			cut = cut || p.cut()
+		}
+	}
+	got := map[rejected][]string{}
+	err = a.read(ctx, topic, spans, func(rec *kgo.Record) error {
+		at, what := a.rejectOf(rec)
+		src := a.streams[at.stream]
+		if src == nil || src.parts[at.partition] == nil || at.offset >= src.parts[at.partition].at.Offset {
+			return nil
+		}
+		got[at] = append(got[at], what)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if cut {
+		r.Why, r.Rows = "retention has removed rows or rejects", len(got)
+		return nil
+	}
+	for _, x := range a.eval.Rejects() {
+		if a.wanted(&x) {
+			a.compareReject(r, got, &x)
+		}
+	}
+	for at := range got {
+		r.Unexpected++
+		r.example(Difference{Kind: "unexpected", Key: at.String(), Published: strings.Join(got[at], "; ")})
+	}
+	return nil
+}
+
+func (a *auditor) compareReject(r *RejectsReport, got map[rejected][]string, x *reference.Reject) {
+	at := rejected{x.Stream, x.Partition, x.Record.Offset}
+	want := x.Kind + " " + strings.Join(x.Tables, ",")
+	list := got[at]
+	delete(got, at)
+	r.Rows++
+	d := Difference{Key: at.String(), Expected: want + ": " + x.Reason, Published: strings.Join(list, "; ")}
+	switch {
+	case len(list) == 0:
+		d.Kind = "missing"
+		r.Missing++
+		r.example(d)
+		return
+	case list[0] != want:
+		d.Kind = "different"
+		r.Different++
+		r.example(d)
+	default:
+		r.Equal++
+	}
+	if len(list) > 1 {
+		d.Kind = "duplicated"
+		r.Duplicated += len(list) - 1
+		r.example(d)
+	}
+}
+
+// wanted tells whether the stream keeps such rows.
+func (a *auditor) wanted(x *reference.Reject) bool {
+	i := slices.IndexFunc(a.Plan.Streams, func(s *plan.Stream) bool { return s.Name == x.Stream })
+	o := &a.Plan.Streams[i].Options
+	policy := o.BadData
+	if x.Kind == "late" {
+		policy = o.LateData
+	}
+	return policy == "" || policy == "reject"
+}
+
+// rejectOf reads the headers of a rejected row.
+func (a *auditor) rejectOf(rec *kgo.Record) (at rejected, what string) {
+	var kind, tables string
+	for _, h := range rec.Headers {
+		v := string(h.Value)
+		switch h.Key {
+		case "stream":
+			at.stream = v
+		case "partition":
+			n, _ := strconv.Atoi(v)
+			at.partition = int32(n)
+		case "offset":
+			at.offset, _ = strconv.ParseInt(v, 10, 64)
+		case "kind":
+			kind = v
+		case "tables":
+			tables = v
+		}
+	}
+	return at, kind + " " + tables
+}
+
+func (r *RejectsReport) example(d Difference) {
+	if len(r.Examples) < examples {
+		r.Examples = append(r.Examples, d)
+	}
+}
+
+// accounts compares the counters that were committed with the positions: read = decoded + bad, and
+// per table decoded = applied + filtered + late + failed.
+func (a *auditor) accounts() {
+	for i := range a.report.Sources {
+		s := &a.report.Sources[i]
+		src := a.streams[s.Stream]
+		p := src.parts[s.Partition]
+		if p.cut() {
+			continue
+		}
+		want := a.eval.Tally(s.Stream, s.Partition)
+		have := p.at.Tally
+		say := func(what string, have, want int64) {
+			if have != want && s.Account == "" {
+				s.Account = fmt.Sprintf("%s: %d, expected %d", what, have, want)
+			}
+		}
+		say("read", have.Read, want.Read)
+		say("decoded", have.Decoded, want.Decoded)
+		say("bad", have.Bad, want.Bad)
+		for n, t := range core.TablesOf(a.Plan, src.plan) {
+			if n >= len(have.Tables) {
+				break
+			}
+			h, w := have.Tables[n], want.Tables[t.Name]
+			say(t.Name+" applied", h.Applied, w.Applied)
+			say(t.Name+" filtered", h.Filtered, w.Filtered)
+			say(t.Name+" late", h.Late, w.Late)
+			say(t.Name+" failed", h.Failed, w.Failed)
+		}
+	}
+}
