@@ -174,12 +174,18 @@ type Decision struct {
 	Stream    string
 	Partition int32
 	Offset    int64  // of the source partition: it holds from this offset on
-	Kind      string // idle, end, future, partitions
+	Kind      string // idle, end, future, join
 	Clock     int64  // microseconds: where the clock moved
+	First     bool   // the partition had no clock before
 }
 
-// Key is the decision's record key; Value its record value. Both are text for people.
+// Key is the decision's record key; Value its record value. Both are text for people. The topic
+// is compacted: of the moves at one offset the last says it all, but for the first of a
+// partition, which fixes where its stream's first intervals lie.
 func (d Decision) Key() string {
+	if d.First {
+		return fmt.Sprintf("%s/%d/%d/first", d.Stream, d.Partition, d.Offset)
+	}
 	return fmt.Sprintf("%s/%d/%d/%s", d.Stream, d.Partition, d.Offset, d.Kind)
 }
 

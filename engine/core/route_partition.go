@@ -302,14 +302,15 @@ func (p *RoutePartition) MoveClock(to int64, kind string) bool {
 	if end && p.pos.Ended && to <= p.clock() || !end && p.pos.Started && to < p.next {
 		return false
 	}
-	if !p.pos.Started {
+	first := !p.pos.Started
+	if first {
 		p.start(to, p.pos.Offset)
 	} else if to >= p.next {
 		p.pos.Clock = to
 		p.makeCut(p.pos.Offset)
 	}
 	p.pos.Ended = p.pos.Ended || end
-	p.decided = append(p.decided, Decision{Stream: p.router.stream.Name, Partition: p.number, Offset: p.pos.Offset, Kind: kind, Clock: p.pos.Clock})
+	p.decided = append(p.decided, Decision{Stream: p.router.stream.Name, Partition: p.number, Offset: p.pos.Offset, Kind: kind, Clock: p.pos.Clock, First: first})
 	p.moved = true
 	return true
 }
