@@ -57,7 +57,9 @@ func (r *room) behind() (behind bool, err error) {
 		return false, err
 	}
 	m := s.db.Metrics()
-	return m.MemTable.Count > int64(s.opts.MaxMemTables) || m.Levels[0].Sublevels > maxL0Sublevels, nil
+	// By size and not by number: Pebble's memtables begin small and double, and it flushes only when
+	// half a full one has gathered, so several small ones may queue with no flush under way to wait for.
+	return int64(m.MemTable.Size) > int64(s.opts.MaxMemTables)*int64(s.opts.MemTableBytes) || m.Levels[0].Sublevels > maxL0Sublevels, nil
 }
 
 // checkDisk refuses to go on when the disk is nearly full, while there is still
