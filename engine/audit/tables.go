@@ -82,7 +82,7 @@ func (a *auditor) table(t *plan.Table, readers []*core.Reader) (*TableReport, er
 	if r.Why = a.notComparable(t, readers); r.Why != "" {
 		return r, nil
 	}
-	columns, want, err := a.eval.Table(t.Name)
+	columns, want, err := a.eval.OpenTable(t.Name)
 	if err != nil {
 		return nil, err
 	}

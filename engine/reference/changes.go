@@ -61,17 +61,34 @@ func changeKey(m *plan.Metric, t *table, g *group, start row.Value) []byte {
 // sliding window is the one that ends at the lowest clock. Rows are in the order of their keys,
 // those of one key in the order of their windows.
 func (e *Evaluator) Table(name string) (columns []row.Column, rows [][]row.Value, err error) {
+	return e.tableBy(name, func(t *table, clock int64) [][]row.Value { return t.read(clock, clock) })
+}
+
+// OpenTable is Table for an engine that runs: it has let go of a window that ends at the lowest
+// clock, and of what falls out of a sliding one when a pane closes, not when the clock moves.
+func (e *Evaluator) OpenTable(name string) (columns []row.Column, rows [][]row.Value, err error) {
+	return e.tableBy(name, func(t *table, clock int64) [][]row.Value {
+		if pane := t.plan.Pane.Microseconds(); clock != noTime && pane > 0 {
+			clock = floor(clock, pane)
+			return t.read(clock, clock+1)
+		}
+		return t.read(clock, clock)
+	})
+}
+
+func (e *Evaluator) tableBy(name string, read func(t *table, clock int64) [][]row.Value) ([]row.Column, [][]row.Value, error) {
 	for _, s := range e.streams {
 		for _, t := range s.tables {
 			if strings.EqualFold(t.plan.Name, name) {
-				return t.plan.Columns(), t.read(s.lowest()), nil
+				return t.plan.Columns(), read(t, s.lowest()), nil
 			}
 		}
 	}
 	return nil, nil, fmt.Errorf("no table %q", name)
 }
 
-func (t *table) read(clock int64) [][]row.Value {
+// read returns the rows as of a clock; of windows, those that end at first or later.
+func (t *table) read(clock, first int64) [][]row.Value {
 	r := newReader(&plan.Metric{Read: plan.Read{Table: t.plan, Limit: -1}}, t, false)
 	r.c.at = math.MaxInt64
 	r.c.enter(math.MaxInt64)
@@ -81,7 +98,7 @@ func (t *table) read(clock int64) [][]row.Value {
 	r.c.at = clock
 	var list []*readRow
 	for _, w := range r.c.windows {
-		if t.bucket && w.end < clock {
+		if t.bucket && w.end < first {
 			continue
 		}
 		for _, g := range w.all(t) {
