@@ -8,8 +8,9 @@ import (
 	"penstock/query/syntax"
 )
 
-// Extension is how the names of test files end: orders.test is beside orders.sql.
-const Extension = ".test"
+// Extension is how the names of test files end: orders.sqltest is beside orders.sql. It is not
+// .test, which Go programmers tell git to ignore, and not .sql, because the files are no SQL.
+const Extension = ".sqltest"
 
 // The codes of the diagnostics of test files.
 const (

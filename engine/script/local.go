@@ -104,7 +104,10 @@ func (t *localTarget) Advance(ctx context.Context, stream string, partition int,
 	if err := t.Settle(ctx); err != nil {
 		return err
 	}
-	t.c.MoveClock(stream, partition, to, core.DecisionIdle)
+	// The decision is flushed before anything can crash: an engine would only take it again.
+	if t.c.MoveClock(stream, partition, to, core.DecisionIdle) {
+		t.c.FlushRoute(stream)
+	}
 	return t.Settle(ctx)
 }
 

@@ -3,6 +3,7 @@ package script
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"penstock/engine/format"
@@ -331,8 +332,8 @@ func (t *table) normal(day string) *table {
 	for _, r := range t.rows {
 		cells := append([]string(nil), r...)
 		for i, c := range cells {
-			if len(c) > len(day)+1 && c[:len(day)] == day && c[len(day)] == ' ' {
-				cells[i] = c[len(day)+1:]
+			if clock, ok := strings.CutPrefix(c, day+" "); ok && strings.Trim(clock, "0123456789:.") == "" {
+				cells[i] = clock
 			}
 		}
 		out.rows = append(out.rows, cells)

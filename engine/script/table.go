@@ -57,20 +57,38 @@ func readTable(lines []line) (*table, *tableFault) {
 	return t, nil
 }
 
-// splitCells splits a line at | outside quotes.
+// splitCells splits a line at |. A cell that begins with a quote is a literal up to its end.
 func splitCells(s string) []string {
 	var cells []string
-	quoted, start := false, 0
-	for i := 0; i < len(s); i++ {
+	for {
+		s = strings.TrimLeft(s, " \t")
+		n := literalEnd(s)
+		if i := strings.IndexByte(s[n:], '|'); i >= 0 {
+			cells = append(cells, strings.TrimSpace(s[:n+i]))
+			s = s[n+i+1:]
+			continue
+		}
+		return append(cells, strings.TrimSpace(s))
+	}
+}
+
+// literalEnd is the length of the literal that s begins with, 0 without one.
+func literalEnd(s string) int {
+	escapes := strings.HasPrefix(s, "E'")
+	if !escapes && !strings.HasPrefix(s, "'") {
+		return 0
+	}
+	for i := strings.IndexByte(s, '\'') + 1; i < len(s); i++ {
 		switch {
+		case escapes && s[i] == '\\':
+			i++
+		case s[i] == '\'' && strings.HasPrefix(s[i+1:], "'"):
+			i++
 		case s[i] == '\'':
-			quoted = !quoted
-		case s[i] == '|' && !quoted:
-			cells = append(cells, strings.TrimSpace(s[start:i]))
-			start = i + 1
+			return i + 1
 		}
 	}
-	return append(cells, strings.TrimSpace(s[start:]))
+	return 0
 }
 
 // columns returns the table with these columns only, in this order; each is there.
@@ -158,7 +176,7 @@ func width(s string) int {
 
 // cell is a text as it stands in a table: in quotes where it would be read as something else.
 func cell(s string) string {
-	plain := s != "" && s != "NULL" && s != nothing && s != noRows && strings.TrimSpace(s) == s && !strings.ContainsAny(s, "|'") && utf8.ValidString(s)
+	plain := s != "" && s != "NULL" && s != nothing && s != noRows && strings.TrimSpace(s) == s && !strings.Contains(s, "|") && s[0] != '\'' && !strings.HasPrefix(s, "E'") && utf8.ValidString(s)
 	for _, r := range s {
 		if !unicode.IsPrint(r) {
 			return escaped(s)

@@ -162,7 +162,7 @@ func literal(s string) ([]byte, error) {
 		return []byte(s), nil
 	}
 	in = in[1 : len(in)-1]
-	var out []byte
+	out := []byte{}
 	for i := 0; i < len(in); i++ {
 		switch c := in[i]; {
 		case c == '\'' && i+1 < len(in) && in[i+1] == '\'':
