@@ -23,13 +23,14 @@ import (
 //   - Goka sleeps five seconds after every session. Here Consume is entered again at once, and
 //     Goka's own loop never turns.
 //   - A message through Goka costs about 1 µs. A route group hands over runs of records instead
-//     (runs.go).
+//     (runs.go), and reads them with franz-go (fetcher.go).
 //
 // Errors that go away by themselves are ridden out here with backoff. What is left ends Consume,
 // and with it the processor, which is then built anew.
 type group struct {
 	inner   sarama.ConsumerGroup
 	name    string
+	brokers []string
 	runs    *runs // nil: messages pass as they are
 	hooks   groupHooks
 	log     *slog.Logger
@@ -41,6 +42,7 @@ type group struct {
 	mu     sync.Mutex
 	cancel context.CancelCauseFunc // of the running Consume
 	failed error                   // what fail was called with
+	feed   *fetcher                // of the running session, when it reads runs
 }
 
 // groupHooks are what a stage does around a session. None of them is called concurrently with
@@ -101,6 +103,7 @@ func groupBuilder(s clientSettings, r *runs, hooks groupHooks, log *slog.Logger,
 			return nil, fmt.Errorf("consumer group %s: %w", name, err)
 		}
 		g := newGroup(inner, name, r, hooks, log)
+		g.brokers = brokers
 		got(g)
 		return g, nil
 	}
@@ -206,10 +209,35 @@ func (g *group) Close() error {
 
 // Pause implements sarama.ConsumerGroup: no more fetches of these partitions. What was fetched
 // already still comes.
-func (g *group) Pause(partitions map[string][]int32) { g.inner.Pause(partitions) }
+func (g *group) Pause(partitions map[string][]int32) {
+	if f := g.reader(); f != nil {
+		f.pause(partitions)
+	} else if g.runs == nil {
+		g.inner.Pause(partitions)
+	}
+}
 
 // Resume implements sarama.ConsumerGroup.
-func (g *group) Resume(partitions map[string][]int32) { g.inner.Resume(partitions) }
+func (g *group) Resume(partitions map[string][]int32) {
+	if f := g.reader(); f != nil {
+		f.resume(partitions)
+	} else if g.runs == nil {
+		g.inner.Resume(partitions)
+	}
+}
+
+func (g *group) reader() *fetcher {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.feed
+}
+
+// read sets the feed of the running session, nil when it is over.
+func (g *group) read(f *fetcher) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.feed = f
+}
 
 // PauseAll implements sarama.ConsumerGroup.
 func (g *group) PauseAll() { g.inner.PauseAll() }
@@ -222,9 +250,10 @@ type groupHandler struct {
 	group      *group
 	inner      sarama.ConsumerGroupHandler
 	session    *session
-	begun      bool // our setup was entered, so our cleanup has something to clean
-	gokaUp     bool // Goka's Setup was entered
-	cut        bool // the session ended while it was being set up
+	feed       *fetcher // nil when messages pass as they are, or nothing was assigned
+	begun      bool     // our setup was entered, so our cleanup has something to clean
+	gokaUp     bool     // Goka's Setup was entered
+	cut        bool     // the session ended while it was being set up
 	generation int32
 	err        error // of a hook or of Goka: not transient
 }
@@ -240,6 +269,9 @@ func (h *groupHandler) Setup(inner sarama.ConsumerGroupSession) error {
 	}
 	if h.group.runs != nil {
 		h.group.runs.reset()
+		if err := h.openFetcher(); err != nil {
+			return h.keep(err)
+		}
 	}
 	// Without a look at what is committed, Goka must not begin either.
 	if h.session.ctx.Err() != nil {
@@ -254,6 +286,19 @@ func (h *groupHandler) Setup(inner sarama.ConsumerGroupSession) error {
 		return h.keep(fmt.Errorf("set up %s: %w", h.group.name, err))
 	}
 	return h.hook("start", h.group.hooks.ready)
+}
+
+// openFetcher prepares to read what was assigned. A route group has one topic.
+func (h *groupHandler) openFetcher() error {
+	for topic := range h.session.Claims {
+		f, err := newFetcher(h.session.ctx, h.group.brokers, topic, h.group)
+		if err != nil {
+			return err
+		}
+		h.feed = f
+		h.group.read(f)
+	}
+	return nil
 }
 
 func (h *groupHandler) hook(what string, f func(*session) error) error {
@@ -289,6 +334,10 @@ func (h *groupHandler) keep(err error) error {
 
 // Cleanup implements sarama.ConsumerGroupHandler.
 func (h *groupHandler) Cleanup(inner sarama.ConsumerGroupSession) error {
+	if h.feed != nil {
+		h.group.read(nil)
+		defer h.feed.close()
+	}
 	if h.begun && h.group.hooks.cleanup != nil {
 		h.group.hooks.cleanup(h.session)
 	}
@@ -310,9 +359,10 @@ func (h *groupHandler) ConsumeClaim(inner sarama.ConsumerGroupSession, claim sar
 	if h.group.runs == nil {
 		return h.inner.ConsumeClaim(s, claim)
 	}
-	packed := packClaim(inner.Context(), claim, h.group.runs)
-	defer packed.stop()
-	return h.inner.ConsumeClaim(s, packed)
+	h.group.inner.Pause(map[string][]int32{claim.Topic(): {claim.Partition()}})
+	fed := h.feed.start(inner.Context(), claim, h.group.runs)
+	defer fed.stop()
+	return h.inner.ConsumeClaim(s, fed)
 }
 
 // silentSession is a session whose marks go nowhere.

@@ -1,12 +1,9 @@
 package engine
 
 import (
-	"context"
 	"encoding/binary"
 	"fmt"
 	"sync"
-
-	"github.com/IBM/sarama"
 
 	"penstock/engine/format"
 )
@@ -22,7 +19,7 @@ type run struct {
 	records   []format.Record
 }
 
-// runs holds the records of the runs that are under way from sarama to a callback of Goka's. A
+// runs holds the records of the runs that are under way from the fetcher to a callback of Goka's. A
 // Goka message carries only bytes, so a run travels as the eight bytes of its id and is fetched
 // here by the callback; nothing is copied.
 type runs struct {
@@ -88,102 +85,4 @@ func (r *runs) slice() []format.Record {
 		return s
 	}
 	return make([]format.Record, 0, maxRun)
-}
-
-// packedClaim is a claim whose messages are runs.
-type packedClaim struct {
-	sarama.ConsumerGroupClaim
-	out    chan *sarama.ConsumerMessage
-	cancel context.CancelFunc
-	done   chan struct{}
-}
-
-// packClaim begins to gather the messages of a claim into runs. stop has to be called.
-func packClaim(ctx context.Context, claim sarama.ConsumerGroupClaim, r *runs) *packedClaim {
-	ctx, cancel := context.WithCancel(ctx)
-	p := &packedClaim{
-		ConsumerGroupClaim: claim, out: make(chan *sarama.ConsumerMessage),
-		cancel: cancel, done: make(chan struct{}),
-	}
-	go p.pump(ctx, r)
-	return p
-}
-
-// Messages implements sarama.ConsumerGroupClaim. The channel closes when the claim's does.
-func (p *packedClaim) Messages() <-chan *sarama.ConsumerMessage { return p.out }
-
-// stop ends the gathering and waits for its goroutine.
-func (p *packedClaim) stop() {
-	p.cancel()
-	<-p.done
-}
-
-// pump gathers whatever is there into one run and offers it; while nobody takes it, the run
-// grows. So runs are long when the engine is busy and short, and at once there, when it is not.
-func (p *packedClaim) pump(ctx context.Context, r *runs) {
-	defer close(p.done)
-	defer close(p.out)
-	in := p.ConsumerGroupClaim.Messages()
-	for {
-		var first *sarama.ConsumerMessage
-		select {
-		case m, ok := <-in:
-			if !ok {
-				return
-			}
-			first = m
-		case <-ctx.Done():
-			return
-		}
-		x := &run{topic: first.Topic, partition: first.Partition, records: r.slice()}
-		x.add(first)
-		if !p.offer(ctx, in, r, x) {
-			return
-		}
-	}
-}
-
-// offer fills a run from what is at hand and sends it. It returns false when the claim is over;
-// a run that was not sent then is read again by the next session.
-func (p *packedClaim) offer(ctx context.Context, in <-chan *sarama.ConsumerMessage, r *runs, x *run) bool {
-	for len(x.records) < maxRun {
-		select {
-		case m, ok := <-in:
-			if !ok {
-				return false
-			}
-			x.add(m)
-			continue
-		default:
-		}
-		break
-	}
-	out := &sarama.ConsumerMessage{Topic: x.topic, Partition: x.partition}
-	// The callback may fetch the run as soon as the message is out, so it is registered before;
-	// it may still grow until then, because only this goroutine touches it.
-	out.Value = r.put(x)
-	for {
-		more := in
-		if len(x.records) >= maxRun {
-			more = nil
-		}
-		out.Offset = x.records[len(x.records)-1].Offset
-		select {
-		case p.out <- out:
-			return true
-		case m, ok := <-more:
-			if !ok {
-				return false
-			}
-			x.add(m)
-		case <-ctx.Done():
-			return false
-		}
-	}
-}
-
-func (x *run) add(m *sarama.ConsumerMessage) {
-	x.records = append(x.records, format.Record{
-		Offset: m.Offset, Time: m.Timestamp.UnixMilli(), Key: m.Key, Value: m.Value,
-	})
 }

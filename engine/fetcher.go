@@ -1,0 +1,198 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/IBM/sarama"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"penstock/engine/format"
+)
+
+// fetcher reads the source partitions of one session with franz-go, which takes about half of
+// sarama's CPU time a record. sarama still is the member of the group: it joins, beats and hands
+// out partitions, and its own fetching is paused. Where a partition is read from and which are
+// assigned comes from its claims; what is committed goes through our transactions either way.
+type fetcher struct {
+	client *kgo.Client
+	topic  string
+	fail   func(error)
+	log    func(msg string, args ...any)
+	cancel context.CancelFunc
+	done   chan struct{}
+
+	mu     sync.Mutex
+	claims map[int32]*fetchedClaim
+}
+
+// fetchBytes is how much is asked of a partition at once. With as many answers on their way to the
+// callbacks as a claim holds it bounds what a partition costs in memory.
+const (
+	fetchBytes = 1 << 20
+	fetchAhead = 2
+)
+
+// newFetcher connects; nothing is read before a claim comes. fail is told an error that ends the
+// session's processor.
+func newFetcher(ctx context.Context, brokers []string, topic string, g *group) (*fetcher, error) {
+	opts := append(clientOptions(brokers, "penstock", g.log),
+		kgo.ConsumeResetOffset(kgo.NoResetOffset()),
+		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
+		kgo.FetchMaxPartitionBytes(fetchBytes),
+		kgo.FetchMaxBytes(16*fetchBytes),
+		kgo.FetchMaxWait(100*time.Millisecond))
+	client, err := kgo.NewClient(opts...)
+	if err != nil {
+		return nil, fmt.Errorf("kafka client: %w", err)
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	f := &fetcher{client: client, topic: topic, fail: g.fail, log: g.log.Debug, cancel: cancel, done: make(chan struct{}), claims: map[int32]*fetchedClaim{}}
+	go f.run(ctx)
+	return f, nil
+}
+
+// close ends reading. The claims were stopped before.
+func (f *fetcher) close() {
+	f.cancel()
+	<-f.done
+	f.client.Close()
+}
+
+// run hands what comes to the claims. It waits for the slowest of them: they share the CPU, and
+// one that runs ahead of the others' clocks is paused.
+func (f *fetcher) run(ctx context.Context) {
+	defer close(f.done)
+	for {
+		fetches := f.client.PollFetches(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		fetches.EachError(f.failed)
+		fetches.EachPartition(func(p kgo.FetchTopicPartition) {
+			c := f.claim(p.Partition)
+			if c == nil || len(p.Records) == 0 {
+				return
+			}
+			c.high.Store(p.HighWatermark)
+			select {
+			case c.in <- p.Records:
+			case <-c.ctx.Done():
+			case <-ctx.Done():
+			}
+		})
+	}
+}
+
+// failed looks at the error of a partition. Nearly all of them tell of something franz-go retries.
+func (f *fetcher) failed(topic string, partition int32, err error) {
+	var lost *kgo.ErrDataLoss
+	if errors.Is(err, kerr.OffsetOutOfRange) || errors.As(err, &lost) {
+		f.fail(&LostOffsetError{Topic: topic, Partition: partition})
+		return
+	}
+	f.log("fetch", "topic", topic, "partition", partition, "err", err)
+}
+
+func (f *fetcher) claim(p int32) *fetchedClaim {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.claims[p]
+}
+
+func (f *fetcher) pause(partitions map[string][]int32)  { f.client.PauseFetchPartitions(partitions) }
+func (f *fetcher) resume(partitions map[string][]int32) { f.client.ResumeFetchPartitions(partitions) }
+
+// fetchedClaim is a claim of sarama's whose messages are runs of what the fetcher reads.
+type fetchedClaim struct {
+	sarama.ConsumerGroupClaim
+	ctx    context.Context // of the claim: over when stop is called or the session ends
+	cancel context.CancelFunc
+	in     chan []*kgo.Record
+	out    chan *sarama.ConsumerMessage
+	high   atomic.Int64
+	done   chan struct{}
+}
+
+// start begins to read a claim from its initial offset. stop has to be called.
+func (f *fetcher) start(ctx context.Context, inner sarama.ConsumerGroupClaim, r *runs) *fetchedClaim {
+	ctx, cancel := context.WithCancel(ctx)
+	c := &fetchedClaim{ConsumerGroupClaim: inner, ctx: ctx, cancel: cancel,
+		in: make(chan []*kgo.Record, fetchAhead), out: make(chan *sarama.ConsumerMessage), done: make(chan struct{})}
+	f.mu.Lock()
+	f.claims[inner.Partition()] = c
+	f.mu.Unlock()
+	go func() { // what sarama fetched before it was paused; it closes the channel when the session ends
+		for range inner.Messages() {
+		}
+		cancel()
+	}()
+	go c.pump(r)
+	f.client.AddConsumePartitions(map[string]map[int32]kgo.Offset{
+		inner.Topic(): {inner.Partition(): kgo.NewOffset().At(inner.InitialOffset())},
+	})
+	return c
+}
+
+// Messages implements sarama.ConsumerGroupClaim. The channel closes when the claim's does.
+func (c *fetchedClaim) Messages() <-chan *sarama.ConsumerMessage { return c.out }
+
+// HighWaterMarkOffset implements sarama.ConsumerGroupClaim.
+func (c *fetchedClaim) HighWaterMarkOffset() int64 { return c.high.Load() }
+
+// stop ends the claim and waits for its goroutine.
+func (c *fetchedClaim) stop() {
+	c.cancel()
+	<-c.done
+}
+
+// pump gathers whatever is there into one run and offers it; while nobody takes it, the run
+// grows. So runs are long when the engine is busy and short, and at once there, when it is not.
+func (c *fetchedClaim) pump(r *runs) {
+	defer close(c.done)
+	defer close(c.out)
+	var rest []*kgo.Record
+	for {
+		if len(rest) == 0 {
+			select {
+			case rest = <-c.in:
+			case <-c.ctx.Done():
+				return
+			}
+		}
+		x := &run{topic: c.Topic(), partition: c.Partition(), records: r.slice()}
+		rest = x.fill(rest)
+		// The callback may fetch the run as soon as the message is out, so it is registered before;
+		// it may still grow until then, because only this goroutine touches it.
+		out := &sarama.ConsumerMessage{Topic: x.topic, Partition: x.partition, Value: r.put(x)}
+		for sent := false; !sent; {
+			more := c.in
+			if len(rest) > 0 || len(x.records) >= maxRun {
+				more = nil
+			}
+			out.Offset = x.records[len(x.records)-1].Offset
+			select {
+			case c.out <- out:
+				sent = true
+			case m := <-more:
+				rest = x.fill(m)
+			case <-c.ctx.Done():
+				return
+			}
+		}
+	}
+}
+
+// fill adds records to a run while it has room, and returns the others.
+func (x *run) fill(recs []*kgo.Record) (rest []*kgo.Record) {
+	n := min(len(recs), maxRun-len(x.records))
+	for _, r := range recs[:n] {
+		x.records = append(x.records, format.Record{Offset: r.Offset, Time: r.Timestamp.UnixMilli(), Key: r.Key, Value: r.Value})
+	}
+	return recs[n:]
+}
