@@ -1,6 +1,7 @@
 package core
 
 import (
+	"bytes"
 	"fmt"
 	"math"
 	"sync"
@@ -356,7 +357,7 @@ func (p *RoutePartition) keepRejects(recs []format.Record) error {
 				n.Stream, o.Topic, p.number, recs[i].Offset, n.Kind, n.Reason, map[bool]string{true: "late", false: "bad"}[n.Kind == "late"])
 		}
 		n.Record = format.Record{Offset: recs[i].Offset, Time: recs[i].Time,
-			Key: append([]byte(nil), recs[i].Key...), Value: append([]byte(nil), recs[i].Value...)}
+			Key: bytes.Clone(recs[i].Key), Value: bytes.Clone(recs[i].Value)} // no value stays none, an empty one empty
 		p.rejects = append(p.rejects, *n)
 	}
 	return nil
