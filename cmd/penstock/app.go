@@ -18,8 +18,9 @@ import (
 type app struct {
 	stdin          *os.File
 	stdout, stderr *os.File
-	outTTY, errTTY bool // whether stdout and stderr are terminals
-	color          bool // whether stderr and the live view may be coloured
+	outTTY, errTTY bool        // whether stdout and stderr are terminals
+	color          bool        // whether stderr and the live view may be coloured
+	line           *statusLine // stderr, for everything that is written there
 	log            *slog.Logger
 
 	// restore, when set, puts the terminal back. The abort by a second Ctrl-C calls it from the
@@ -33,6 +34,7 @@ func newApp() *app {
 	a := &app{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr}
 	a.outTTY = term.IsTerminal(int(a.stdout.Fd()))
 	a.errTTY = term.IsTerminal(int(a.stderr.Fd()))
+	a.line = &statusLine{file: a.stderr}
 	a.log = slog.New(slog.DiscardHandler)
 	return a
 }
@@ -54,7 +56,13 @@ func (a *app) prepare(cmd *cobra.Command) error {
 		return err
 	}
 	a.color = color
-	a.log, err = newLogger(a.stderr, a.logLevel, a.logFormat, a.errTTY)
+	a.log, err = newLogger(a.line, a.logLevel, a.logFormat, a.errTTY)
+	return err
+}
+
+// setLogLevel replaces the level of a command that is quieter than others by default.
+func (a *app) setLogLevel(level string) (err error) {
+	a.log, err = newLogger(a.line, level, a.logFormat, a.errTTY)
 	return err
 }
 
@@ -106,7 +114,7 @@ func newLogger(w io.Writer, level, format string, tty bool) (*slog.Logger, error
 
 // say writes a line for the person at the terminal, on stderr.
 func (a *app) say(format string, args ...any) {
-	fmt.Fprintf(a.stderr, format+"\n", args...)
+	fmt.Fprintf(a.line, format+"\n", args...)
 }
 
 // paint wraps text in a colour of the terminal when colour is wanted. The codes are those of the

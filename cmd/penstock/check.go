@@ -76,19 +76,17 @@ func contents(p *plan.Plan) string {
 		}
 	}
 	var parts []string
-	count := func(n int, one, many string) {
-		switch n {
-		case 0:
-		case 1:
-			parts = append(parts, "1 "+one)
-		default:
-			parts = append(parts, fmt.Sprintf("%d %s", n, many))
+	for _, c := range []struct {
+		n         int
+		one, many string
+	}{
+		{len(p.Streams), "stream", "streams"}, {tables, "table", "tables"},
+		{len(p.Metrics), "metric", "metrics"}, {len(p.Queries), "query", "queries"},
+	} {
+		if c.n > 0 {
+			parts = append(parts, plural(c.n, c.one, c.many))
 		}
 	}
-	count(len(p.Streams), "stream", "streams")
-	count(tables, "table", "tables")
-	count(len(p.Metrics), "metric", "metrics")
-	count(len(p.Queries), "query", "queries")
 	if len(parts) == 0 {
 		return "nothing in it"
 	}

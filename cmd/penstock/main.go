@@ -26,6 +26,8 @@ var commands = []struct {
 	group string
 	make  func(*app) *cobra.Command
 }{
+	{"run", newDemo},
+	{"run", newRun},
 	{"files", newCheck},
 	{"files", newFmt},
 	{"files", newExplain},

@@ -73,3 +73,11 @@ func took(d time.Duration) string {
 		return fmt.Sprintf("%d h %d m", int(s)/3600, int(s)%3600/60)
 	}
 }
+
+// plural writes a number with its noun.
+func plural(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return thousands(int64(n)) + " " + many
+}

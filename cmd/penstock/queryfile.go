@@ -42,7 +42,7 @@ func (a *app) showDiagnostics(file, text string, diags []syntax.Diagnostic) {
 			}
 		}
 	}
-	fmt.Fprint(a.stderr, strings.Join(lines, ""))
+	fmt.Fprint(a.line, strings.Join(lines, ""))
 }
 
 // planNames returns the names in a plan that a person gave.

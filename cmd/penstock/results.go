@@ -2,13 +2,15 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// readResults passes on what is published on topics from now on, or from the beginning, committed
-// results only, until ctx ends; then it closes out. It returns the error that kept it from reading.
+// readResults passes on what is published on topics, from the beginning on and committed results
+// only, until ctx ends; then it closes out. It returns the error that kept it from reading.
 func readResults(ctx context.Context, brokers, topics []string, out chan<- []byte) error {
 	defer close(out)
 	client, err := kgo.NewClient(
@@ -28,6 +30,9 @@ func readResults(ctx context.Context, brokers, topics []string, out chan<- []byt
 			return nil
 		}
 		for _, e := range fetches.Errors() {
+			if errors.Is(e.Err, kerr.UnknownTopicOrPartition) {
+				continue // the engine makes it in a moment
+			}
 			return fmt.Errorf("read results of %s: %w", e.Topic, e.Err)
 		}
 		for iter := fetches.RecordIter(); !iter.Done(); {

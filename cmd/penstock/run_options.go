@@ -58,7 +58,7 @@ func (o *runOptions) complete(p *plan.Plan) error {
 	}
 	o.engine.Brokers = o.brokers
 	o.engine.App = o.app
-	o.engine.StateDir = o.stateDir
+	o.engine.StateDir = filepath.Join(o.stateDir, "tables")
 	o.engine.Plan = p
 	return nil
 }

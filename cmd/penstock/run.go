@@ -1,0 +1,212 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"penstock/engine"
+	"penstock/engine/broker"
+	"penstock/storage"
+)
+
+func newRun(a *app) *cobra.Command {
+	var o runOptions
+	cmd := &cobra.Command{
+		Use:   "run FILE",
+		Short: "Run a query file",
+		Long: `Run a query file until Ctrl-C or SIGTERM, which stop it cleanly.
+
+Without --brokers a broker runs inside this process; its topics are kept below --state-dir.
+Processes with the same file, brokers and --app share the work; each needs a --state-dir of its
+own. Bad and late rows are counted, reported, and kept on topic APP-rejects.`,
+		Example: `  penstock run examples/orders/orders.sql
+  penstock run orders.sql --brokers kafka1:9092,kafka2:9092 --app trades --state-dir /var/lib/penstock`,
+		Args: arguments(1, 1, "a query file"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.file = args[0]
+			return a.run(cmd.Context(), &o)
+		},
+	}
+	o.add(cmd.Flags())
+	return cmd
+}
+
+func (a *app) run(ctx context.Context, o *runOptions) error {
+	p, err := a.loadPlan(o.file)
+	if err != nil {
+		return err
+	}
+	if err := o.complete(p); err != nil {
+		return err
+	}
+	r := &runner{a: a, o: o}
+	if err := r.open(ctx); err != nil {
+		return err
+	}
+	defer r.close()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go a.logRejects(ctx, o.engine.Brokers, o.app)
+	return r.supervise(ctx)
+}
+
+// runner is an engine with the broker below it, if that is in this process, and what is shown of
+// them.
+type runner struct {
+	a       *app
+	o       *runOptions
+	broker  *broker.Broker // nil: elsewhere
+	engine  *engine.Engine
+	started time.Time
+	ready   bool
+	meter   meter
+}
+
+// open starts the broker and opens the state. What a person can mend is said in words here,
+// before anything runs.
+func (r *runner) open(ctx context.Context) (err error) {
+	r.started = time.Now()
+	if len(r.o.brokers) == 0 {
+		r.broker, err = r.a.startBroker(broker.Options{
+			Listen: r.o.brokerListen, DataDir: filepath.Join(r.o.stateDir, "broker"),
+		}, "--broker-listen")
+		if err != nil {
+			return err
+		}
+		r.o.engine.Brokers = []string{r.broker.Addr()}
+		r.o.engine.CreateSources = true
+	} else if err := r.reach(ctx); err != nil {
+		return err
+	}
+	r.o.engine.Logger = r.a.log
+	r.engine, err = engine.New(r.o.engine)
+	if err != nil {
+		r.close()
+		return engineError(err)
+	}
+	return nil
+}
+
+// reach checks that there is a broker, so that the error for a wrong address comes at once.
+func (r *runner) reach(ctx context.Context) error {
+	client, err := r.o.connect(ctx)
+	if err == nil {
+		client.Close()
+	}
+	return err
+}
+
+func (r *runner) close() {
+	if r.broker != nil {
+		r.broker.Close()
+	}
+}
+
+// supervise runs the engine to its end and shows how it goes.
+func (r *runner) supervise(ctx context.Context) error {
+	ended := r.start(ctx)
+	show := r.a.newProgress(r.started)
+	tick := time.NewTicker(redrawEvery)
+	defer tick.Stop()
+	stopping := ctx.Done()
+	var stopAt time.Time
+	for {
+		select {
+		case err := <-ended:
+			show.clear()
+			r.farewell(stopAt)
+			return engineError(err)
+		case <-stopping:
+			stopping, stopAt = nil, time.Now()
+			r.a.say("stopping (again to abort)")
+		case now := <-tick.C:
+			s := r.engine.Status()
+			r.greet(s)
+			r.meter.add(now, s)
+			if r.meter.worth(s) || r.a.errTTY {
+				show.step(now, func() string { return r.meter.text(s) }, "running", func() []slog.Attr { return r.meter.attrs(s) })
+			}
+		}
+	}
+}
+
+// start runs the engine until ctx ends, which is no error, and sends what Run returned.
+func (r *runner) start(ctx context.Context) <-chan error {
+	ended := make(chan error, 1)
+	// The engine takes any cause but a plain cancellation for the reason it failed.
+	until, stop := context.WithCancel(context.WithoutCancel(ctx))
+	unlink := context.AfterFunc(ctx, stop)
+	go func() {
+		defer unlink()
+		defer stop()
+		ended <- r.engine.Run(until)
+	}()
+	return ended
+}
+
+// greet says that everything runs, the first time that it does.
+func (r *runner) greet(s engine.Status) {
+	if r.ready || !allRunning(s) {
+		return
+	}
+	r.ready = true
+	sources := 0
+	for _, stream := range s.Streams {
+		sources += len(stream.Partitions)
+	}
+	where := "Kafka at " + strings.Join(r.o.engine.Brokers, ",")
+	if r.broker != nil {
+		where = "broker in this process at " + r.broker.Addr()
+	}
+	r.a.say("ready in %s: %s, %s here, %s", took(time.Since(r.started)), contents(r.o.engine.Plan),
+		plural(sources, "source partition", "source partitions"), where)
+}
+
+func allRunning(s engine.Status) bool {
+	for _, stage := range s.Stages {
+		if stage.State != "running" {
+			return false
+		}
+	}
+	return s.State == "running" && len(s.Stages) > 0
+}
+
+// farewell is the exit line, and the account of every stream.
+func (r *runner) farewell(stopAt time.Time) {
+	s := r.engine.Status()
+	head := "done"
+	if !stopAt.IsZero() {
+		head = "stopped in " + took(time.Since(stopAt))
+	}
+	t := totals(s)
+	r.a.say("%s; up %s, %s records read, %s bad", head, took(time.Since(r.started)), thousands(t.Read), thousands(t.Bad))
+	for _, stream := range s.Streams {
+		r.a.say("%s", streamAccount(stream))
+	}
+}
+
+// engineError gives an error of the engine its exit code.
+func engineError(err error) error {
+	var f *failure
+	var lost *engine.LostOffsetError
+	switch {
+	case err == nil || errors.As(err, &f):
+		return err
+	case errors.Is(err, storage.ErrInUse):
+		return &failure{code: exitState, id: "P5002", text: err.Error(), err: err}
+	case errors.Is(err, storage.ErrOtherApp), errors.Is(err, storage.ErrNewerFormat), errors.Is(err, storage.ErrCorrupt), errors.Is(err, storage.ErrDirectory):
+		return &failure{code: exitState, id: "P5003", text: err.Error(), err: err}
+	case errors.As(err, &lost):
+		return &failure{code: exitState, id: "P5004", text: err.Error(), err: err}
+	case errors.Is(err, context.DeadlineExceeded):
+		return &failure{code: exitUnreachable, id: "P4001", text: fmt.Sprintf("no answer from Kafka: %v", err), err: err}
+	}
+	return err
+}
