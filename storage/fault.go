@@ -3,6 +3,7 @@ package storage
 import (
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"runtime"
 	"strings"
@@ -210,11 +211,7 @@ func (g *fence) check(op errorfs.Op) error {
 	if g.err.Load() == nil && !g.down.Load() {
 		return nil
 	}
-	switch op.Kind {
-	case errorfs.OpLock, errorfs.OpFileClose:
-		return nil
-	}
-	if op.Kind.ReadOrWrite() == errorfs.OpIsRead {
+	if op.Kind == errorfs.OpFileClose || op.Kind.ReadOrWrite() == errorfs.OpIsRead {
 		return nil
 	}
 	if g.down.Load() {
@@ -223,6 +220,10 @@ func (g *fence) check(op errorfs.Op) error {
 	time.Sleep(retryPause)
 	return nil
 }
+
+// Lock gives Pebble a lock that is none: the state directory is locked already,
+// and what an abandoned database holds must not keep the next one out.
+func (g *fence) Lock(string) (io.Closer, error) { return io.NopCloser(nil), nil }
 
 // OpenDir wraps the directory, see dirFile.
 func (g *fence) OpenDir(name string) (vfs.File, error) {

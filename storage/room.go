@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // maxL0Sublevels is how far compactions may fall behind before Apply waits: each
@@ -33,6 +34,8 @@ func (r *room) wait(n int) error {
 	if err := r.checkDisk(); err != nil {
 		return s.fail(err)
 	}
+	look := time.NewTicker(lookAgain)
+	defer look.Stop()
 	for {
 		moved := s.progress.next() // before looking, or a signal in between is lost
 		behind, err := r.behind()
@@ -41,13 +44,22 @@ func (r *room) wait(n int) error {
 		}
 		select {
 		case <-moved:
+		case <-look.C:
 		case <-s.failed:
 			return s.fault()
 		}
 	}
 }
 
+// lookAgain is how often a waiting writer looks without having been told.
+const lookAgain = 100 * time.Millisecond
+
 // behind holds the store open only while it looks.
+//
+// Memory counts in bytes, as it does for Pebble: the first memtables are small,
+// and it does not flush before half of MemTableBytes has come together, however
+// many there are. When nothing is under way that could move, a flush is what
+// makes Pebble think again, also about compactions.
 func (r *room) behind() (behind bool, err error) {
 	s := r.store
 	s.mu.RLock()
@@ -57,9 +69,16 @@ func (r *room) behind() (behind bool, err error) {
 		return false, err
 	}
 	m := s.db.Metrics()
-	// By size and not by number: Pebble's memtables begin small and double, and it flushes only when
-	// half a full one has gathered, so several small ones may queue with no flush under way to wait for.
-	return int64(m.MemTable.Size) > int64(s.opts.MaxMemTables)*int64(s.opts.MemTableBytes) || m.Levels[0].Sublevels > maxL0Sublevels, nil
+	full := m.MemTable.Size >= uint64(s.opts.MaxMemTables)*uint64(s.opts.MemTableBytes)
+	if !full && m.Levels[0].Sublevels <= maxL0Sublevels {
+		return false, nil
+	}
+	if m.Flush.NumInProgress == 0 && m.Compact.NumInProgress == 0 {
+		if _, err := s.db.AsyncFlush(); err != nil {
+			return true, s.fail(fmt.Errorf("flush: %w", err))
+		}
+	}
+	return true, nil
 }
 
 // checkDisk refuses to go on when the disk is nearly full, while there is still

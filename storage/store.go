@@ -26,7 +26,6 @@ type Store struct {
 	fence *fence
 	db    *pebble.DB
 	cache *pebble.Cache
-	dbLck *pebble.Lock
 	room  room
 	*faults
 
@@ -133,12 +132,8 @@ func (s *Store) openPebble() error {
 	if err := syncDir(s.opts.FS, s.dir.path); err != nil {
 		return fault(s.dir.path, err)
 	}
-	lock, err := pebble.LockDirectory(path, s.fence)
-	if err != nil {
-		return fault(s.dir.path, fmt.Errorf("lock %s: %w", path, err))
-	}
 	s.cache = pebble.NewCache(s.opts.CacheBytes)
-	opts := s.pebbleOptions(lock)
+	opts := s.pebbleOptions()
 	done := make(chan opened, 1)
 	go func() { done <- s.tryOpen(path, opts) }()
 	var result opened
@@ -148,12 +143,11 @@ func (s *Store) openPebble() error {
 		result.err = s.fault()
 	}
 	if result.err == nil {
-		s.db, s.dbLck = result.db, lock
+		s.db = result.db
 		s.compact.Store(true)
 		return nil
 	}
 	s.fence.close()
-	releaseLock(lock)
 	return openFault(s.dir.path, result.err)
 }
 
@@ -180,14 +174,6 @@ func (s *Store) tryOpen(path string, opts *pebble.Options) (result opened) {
 	return result
 }
 
-// releaseLock drops every reference, so also that of a database that was
-// abandoned.
-func releaseLock(lock *pebble.Lock) {
-	defer func() { _ = recover() }() // the second Close of a lock that had one reference
-	_ = lock.Close()
-	_ = lock.Close()
-}
-
 // openFault: an error at open that is not about the disk itself is about what
 // is on it. Pebble marks only some of those as corruption (a file that is cut
 // short often is a plain "unexpected EOF").
@@ -200,14 +186,13 @@ func openFault(dir string, err error) error {
 	return err
 }
 
-func (s *Store) pebbleOptions(lock *pebble.Lock) *pebble.Options {
+func (s *Store) pebbleOptions() *pebble.Options {
 	o := &pebble.Options{
 		Cache:              s.cache,
 		DisableWAL:         true, // the changelog in Kafka is our log
 		EventListener:      s.events(),
 		FS:                 s.fence,
 		FormatMajorVersion: pebbleFormat,
-		Lock:               lock,
 		Logger:             pebbleLog{s.faults},
 		MaxOpenFiles:       s.opts.MaxOpenFiles,
 		MemTableSize:       uint64(s.opts.MemTableBytes),
@@ -382,7 +367,6 @@ func (s *Store) closePebble() error {
 	if s.fault() == nil {
 		s.cache.Unref()
 	}
-	releaseLock(s.dbLck)
 	if err != nil {
 		return fault(s.dir.path, fmt.Errorf("close: %w", err))
 	}
