@@ -33,7 +33,7 @@ func (r *run) look(st *state, c *command) (*looked, error) {
 		if m.Emit != plan.EmitChanges {
 			list = list[min(r.taken[m.Name], len(list)):]
 		}
-		return &looked{metricTable(m, list, r.test.settings.day), metricDefault(m, list)}, nil
+		return &looked{metricTable(m, list, r.test.settings.day, c.wantsWhole(m)), metricDefault(m, list)}, nil
 	case expectTable:
 		t := tableOf(r.plan, c.name)
 		rows, err := st.table(t)
@@ -48,6 +48,15 @@ func (r *run) look(st *state, c *command) (*looked, error) {
 		return r.rejected(st, c), nil
 	}
 	return r.counts(st, c), nil
+}
+
+// wantsWhole tells whether an expectation names columns, and none of the metric's own: then it is
+// about results as a whole.
+func (c *command) wantsWhole(m *plan.Metric) bool {
+	if c.want == nil || len(c.want.header) == 0 {
+		return false
+	}
+	return !slices.ContainsFunc(m.Read.Columns(), func(col row.Column) bool { return slices.Contains(c.want.header, col.Name) })
 }
 
 // take notes what an expectation has looked at: the next one of its kind goes on behind.
@@ -232,7 +241,7 @@ func lastResult(m *plan.Metric, list []published, day string) string {
 		text += " of " + timeCell(last.end, day)
 	}
 	var rows []string
-	for _, l := range metricTable(m, list[len(list)-1:], day).columns(metricDefault(m, nil)).rows {
+	for _, l := range metricTable(m, list[len(list)-1:], day, false).columns(metricDefault(m, nil)).rows {
 		rows = append(rows, "("+strings.Join(l, ", ")+")")
 	}
 	return text + " " + clip(strings.Join(rows, " "), 100)

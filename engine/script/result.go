@@ -189,8 +189,8 @@ func metricDefault(m *plan.Metric, list []published) []string {
 }
 
 // metricTable is results as a table with all columns. A column of the metric hides one of ours of
-// the same name.
-func metricTable(m *plan.Metric, list []published, day string) *table {
+// the same name. With whole set there is one row for each result, without the metric's columns.
+func metricTable(m *plan.Metric, list []published, day string, whole bool) *table {
 	t := &table{header: metricColumns(m)}
 	cols := m.Read.Columns()
 	for _, p := range list {
@@ -201,6 +201,10 @@ func metricTable(m *plan.Metric, list []published, day string) *table {
 		head := []string{"", "", fmt.Sprint(p.intervals), cell(offsetText(p.offsets)), cell(p.key), cell(p.text)}
 		if p.start != p.end {
 			head[0], head[1] = timeCell(p.start, day), timeCell(p.end, day)
+		}
+		if whole {
+			t.rows = append(t.rows, head)
+			continue
 		}
 		for _, vals := range p.rows {
 			r := append([]string(nil), head...)
