@@ -80,15 +80,17 @@ type Scan struct {
 	Used []bool
 }
 
+// beforeAll is a time before that of any row, and far enough from the end of int64 to count with.
+const beforeAll = noTime / 4
+
 // Rows calls fn with batches of group rows (plan.Table.Group), in no particular order; HAVING is
 // not applied. The batch is good until fn returns; it returns false to stop. faults lists the
 // positions whose aggregates hold an Error value, which a vector cannot: their rows come from Values.
 func (r *Reader) Rows(t *plan.Table, s Scan, fn func(b *row.Batch, values func(i int) []row.Value, faults []int32) bool) error {
 	ft := r.fold.byName[t.Name]
 	if !r.fold.begunOf(t.Stream) {
-		if len(t.Keys) > 0 || !r.fold.home() {
-			return nil
-		}
+		// A source partition has no clock yet, so no pane is closed. What the others brought is open.
+		ft.closed = beforeAll / ft.shape.pane
 	}
 	open := newGroups(partialAccs(t, ft.counted()), false)
 	if !s.Closed {
