@@ -1,6 +1,9 @@
 package core
 
 import (
+	"maps"
+	"slices"
+
 	"penstock/engine/format"
 	"penstock/query/row"
 )
@@ -44,7 +47,7 @@ func (t *foldTable) takeChanges() error {
 	if err != nil {
 		return err
 	}
-	for k := range t.touched {
+	for _, k := range slices.Sorted(maps.Keys(t.touched)) {
 		if err := t.publishChange([]byte(k), sums); err != nil {
 			return err
 		}
@@ -56,10 +59,14 @@ func (t *foldTable) takeChanges() error {
 // takeWindowChanges publishes the touched groups of a window that is about to be forgotten.
 func (t *foldTable) takeWindowChanges(v *view) error {
 	prefix := string(appendOrdered(nil, v.window))
+	var keys []string
 	for k := range t.touched {
-		if k[:8] != prefix {
-			continue
+		if k[:8] == prefix {
+			keys = append(keys, k)
 		}
+	}
+	slices.Sort(keys)
+	for _, k := range keys {
 		if err := t.publishChange([]byte(k), nil); err != nil {
 			return err
 		}

@@ -137,14 +137,14 @@ func (f *Fold) spillLargest() {
 	var list []sized
 	total := 0
 	for _, t := range f.tables {
-		for _, o := range t.open {
-			if !o.spilled {
+		for _, enter := range t.order {
+			if o := t.open[enter]; !o.spilled {
 				n := o.g.memory()
 				list, total = append(list, sized{t, o, n}), total+n
 			}
 		}
 	}
-	slices.SortFunc(list, func(a, b sized) int { return b.n - a.n })
+	slices.SortStableFunc(list, func(a, b sized) int { return b.n - a.n })
 	for _, x := range list {
 		if total <= f.openBytes {
 			return

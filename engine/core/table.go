@@ -2,6 +2,7 @@ package core
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"sort"
@@ -416,7 +417,8 @@ func (t *foldTable) dropEnded() error {
 		return nil
 	}
 	dropped := false
-	for _, v := range t.views {
+	for _, w := range slices.Sorted(maps.Keys(t.views)) {
+		v := t.views[w]
 		if v.end <= t.closed {
 			if err := t.takeWindowChanges(v); err != nil {
 				return err
