@@ -142,6 +142,8 @@ type tableStorage struct {
 	bytes   int
 	offset  int64
 	applied int // records of rows that recovery has applied
+	began   time.Time
+	asOf    time.Time // when the rows were last those of the changelog
 }
 
 type tableWrite struct {
@@ -161,6 +163,8 @@ func (t *tableStorage) Open() error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.open = true
+	t.began = time.Now()
+	t.asOf = t.began
 	at, ok := t.part.Offset()
 	if !ok {
 		return nil
@@ -169,10 +173,12 @@ func (t *tableStorage) Open() error {
 	if end := t.recovery.end(t.number); at >= end {
 		why = fmt.Sprintf("it is at offset %d, the changelog ends at %d", at, end)
 	}
-	if written, ok := t.part.Written(); ok && t.maxAge > 0 && time.Since(written) > t.maxAge {
+	written, ok := t.part.Written()
+	if ok && t.maxAge > 0 && time.Since(written) > t.maxAge {
 		why = fmt.Sprintf("it is from %s and may have missed deletions", written.UTC().Format(time.DateTime))
 	}
 	if why == "" {
+		t.asOf = written
 		return nil
 	}
 	t.log.Warn("local state dropped, recovering from the changelog", "partition", t.number, "reason", why)
@@ -194,6 +200,7 @@ func (t *tableStorage) Close() error {
 // MarkRecovered implements storage.Storage.
 func (t *tableStorage) MarkRecovered() error {
 	t.mu.Lock()
+	t.asOf = t.began // it holds what the changelog did when recovery began, and more
 	err := t.apply()
 	t.running = true
 	t.mu.Unlock()
@@ -247,7 +254,7 @@ func (t *tableStorage) apply() error {
 	if t.offset == 0 && len(t.writes) == 0 || t.running {
 		return nil
 	}
-	err := t.part.Apply(func(b *storage.Batch) error {
+	err := t.part.ApplyAsOf(func(b *storage.Batch) error {
 		for _, w := range t.writes {
 			if w.delete {
 				b.Delete([]byte(w.key))
@@ -256,7 +263,7 @@ func (t *tableStorage) apply() error {
 			}
 		}
 		return nil
-	}, t.offset)
+	}, t.offset, t.asOf)
 	t.applied += len(t.writes)
 	clear(t.writes)
 	t.writes, t.bytes = t.writes[:0], 0

@@ -197,6 +197,14 @@ func (b *Batch) Len() int { return b.b.Len() }
 // the order of offsets. After an error that is not fn's the store is of no more
 // use: close it, open it again, and recover from Offset on.
 func (p *Partition) Apply(fn func(*Batch) error, offset int64) (err error) {
+	return p.ApplyAsOf(fn, offset, p.store.opts.Now())
+}
+
+// ApplyAsOf is Apply for a partition that catches up with its changelog, and so does not hold yet
+// what the changelog held at this moment: at is when it last did, or when a recovery from nothing
+// began. A recovery that was interrupted would otherwise make the partition look younger than the
+// deletions which it has not seen, and which compaction may forget before it goes on.
+func (p *Partition) ApplyAsOf(fn func(*Batch) error, offset int64, at time.Time) (err error) {
 	if err := p.enter(); err != nil {
 		return err
 	}
@@ -210,7 +218,7 @@ func (p *Partition) Apply(fn func(*Batch) error, offset int64) (err error) {
 	}
 	var pos [16]byte
 	binary.BigEndian.PutUint64(pos[:8], uint64(offset))
-	binary.BigEndian.PutUint64(pos[8:], uint64(p.store.opts.Now().UnixMicro()))
+	binary.BigEndian.PutUint64(pos[8:], uint64(at.UnixMicro()))
 	_ = pb.Set(p.position(), pos[:], nil)
 	return p.commit(pb)
 }
@@ -252,7 +260,7 @@ func (p *Partition) Offset() (offset int64, ok bool) {
 }
 
 // Written returns when the last Apply was, by the clock of the process that made
-// it. State that is too old must be dropped: the changelog may have forgotten
+// it, or what ApplyAsOf was told. State that is too old must be dropped: the changelog may have forgotten
 // deletions that it never saw.
 func (p *Partition) Written() (at time.Time, ok bool) {
 	_, at, ok = p.pos()
