@@ -26,6 +26,8 @@ type app struct {
 	// restore, when set, puts the terminal back. The abort by a second Ctrl-C calls it from the
 	// signal's goroutine, hence the atomic.
 	restore atomic.Pointer[func()]
+	// interrupted, when set, has Ctrl-C instead: the prompt cancels a query with it.
+	interrupted atomic.Pointer[func()]
 
 	colorFlag, logLevel, logFormat string
 }

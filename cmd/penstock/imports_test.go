@@ -43,7 +43,7 @@ var doors = []struct {
 	{"github.com/lovoo/goka", "penstock/engine", false},
 	{"github.com/IBM/sarama", "penstock/engine", false},
 	{"github.com/twmb/franz-go/pkg/kfake", "penstock/engine/broker", false},
-	{"github.com/chzyer/readline", "penstock/cmd/penstock", false},
+	{"github.com/chzyer/readline", "penstock/cmd/penstock", true},
 	{"github.com/spf13/cobra", "penstock/cmd/penstock", false},
 	{"golang.org/x/term", "penstock/cmd/penstock", true},
 	{"github.com/mattn/go-runewidth", "penstock/cmd/penstock", true},

@@ -18,12 +18,16 @@ func (a *app) interruptible(parent context.Context) (ctx context.Context, stop f
 	finished := make(chan struct{})
 	go func() {
 		defer close(finished)
-		for hits := 0; ; hits++ {
+		for hits := 0; ; {
 			select {
 			case <-done:
 				return
-			case <-signals:
-				if hits > 0 {
+			case signal := <-signals:
+				if f := a.interrupted.Load(); f != nil && signal == os.Interrupt {
+					(*f)()
+					continue
+				}
+				if hits++; hits > 1 {
 					a.abort()
 				}
 				cancel(errInterrupted)
