@@ -18,7 +18,7 @@ import (
 var faultEvery = flag.Int("fault.every", 7, "fail every n-th file-system operation of the workload, one run each")
 
 // tooLong is the longest any call may take on a disk that fails.
-const tooLong = 5 * time.Second
+const tooLong = patience * 5 * time.Second
 
 // inTime runs f and fails the test, with all stacks, when it hangs.
 func inTime(t *testing.T, what string, f func()) {

@@ -16,7 +16,7 @@ func TestWritersAreNotHeldForEver(t *testing.T) {
 		s := mustOpen(t, "state", opts)
 		p := s.Partition("t", 0)
 		inTime(t, "writing", func() {
-			for n := range uint64(48) {
+			for n := range uint64(32) {
 				mustApply(t, p, int64(n), func(b *Batch) {
 					for i := range uint64(1000) {
 						b.Set(binary.BigEndian.AppendUint64(nil, (n*1000+i)*0x9e3779b97f4a7c15), make([]byte, 1<<10))
