@@ -3,6 +3,7 @@ package engine
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -145,18 +146,15 @@ func (f *Freshness) add(stream string, p *partAnswer) {
 	if f.Exact {
 		at, ok = p.Closed, p.Begun
 	}
-	if ok && (!f.HasTime || at < f.AsOf) {
-		f.AsOf, f.HasTime = at, true
-	}
-	if f.Offsets == nil {
-		f.Offsets = map[string]map[int32]int64{}
-	}
-	if f.Offsets[stream] == nil {
-		f.Offsets[stream] = map[int32]int64{}
-	}
-	for n, o := range p.Offsets {
-		if have, seen := f.Offsets[stream][n]; !seen || o < have {
-			f.Offsets[stream][n] = o
+	// A part without a clock, or without a source partition, has nothing of it: neither has the whole.
+	if first := len(f.Members) == 0; first {
+		f.AsOf, f.HasTime = at, ok
+		f.Offsets = map[string]map[int32]int64{stream: maps.Clone(p.Offsets)}
+	} else {
+		f.AsOf, f.HasTime = min(f.AsOf, at), f.HasTime && ok
+		maps.DeleteFunc(f.Offsets[stream], func(n int32, _ int64) bool { _, has := p.Offsets[n]; return !has })
+		for n, o := range f.Offsets[stream] {
+			f.Offsets[stream][n] = min(o, p.Offsets[n])
 		}
 	}
 	i := slices.IndexFunc(f.Members, func(m MemberPart) bool { return m.Instance == p.instance })

@@ -59,7 +59,10 @@ func newFoldStage(e *Engine) *stage {
 		e.setFold(f)
 		return f
 	})
-	s.onCommit = func(f flushRecords, _ flushTimes) { e.trimmer.committed(f.offsets) }
+	s.onCommit = func(f flushRecords, _ flushTimes) {
+		e.trimmer.committed(f.offsets)
+		e.emitted(f.records)
+	}
 	return s
 }
 

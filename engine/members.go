@@ -20,6 +20,7 @@ type Member struct {
 	Partitions []int32            `json:"partitions,omitempty"` // of the tables: here and recovered
 	Restoring  map[int32]int      `json:"restoring,omitempty"`  // here, and how far; -1: not known
 	Sources    map[string][]int32 `json:"sources,omitempty"`    // by stream: source partitions read here
+	Paused     map[string][]int32 `json:"paused,omitempty"`     // and those of them that wait for slower ones
 }
 
 func (m Member) encode() []byte {
@@ -33,7 +34,7 @@ func (m Member) encode() []byte {
 func (m Member) equal(o Member) bool {
 	return m.Instance == o.Instance && m.Address == o.Address && m.State == o.State && m.Plan == o.Plan &&
 		slices.Equal(m.Partitions, o.Partitions) && maps.Equal(m.Restoring, o.Restoring) &&
-		maps.EqualFunc(m.Sources, o.Sources, slices.Equal)
+		maps.EqualFunc(m.Sources, o.Sources, slices.Equal) && maps.EqualFunc(m.Paused, o.Paused, slices.Equal)
 }
 
 // members is what the processes said last. A process is believed for a while after it was heard;

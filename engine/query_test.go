@@ -39,10 +39,10 @@ type running struct {
 	stop func()
 }
 
-func start(t *testing.T, o Options, address string, ask AskFunc) *running {
+func start(t *testing.T, o Options, s Service) *running {
 	t.Helper()
 	e := testEngine(t, o)
-	e.Serve(address, ask)
+	e.Serve(s)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- e.Run(ctx) }()
@@ -124,7 +124,7 @@ func TestQuery(t *testing.T) {
 	makeTopic(t, ctx, c, p.Streams[0].Options.Topic, 3)
 	log := orderLog(rand.New(rand.NewPCG(1, 2)), 5000, 3)
 	load(t, ctx, c, p.Streams[0].Options.Topic, log)
-	e := start(t, Options{Brokers: brokers, App: app, Plan: p, FoldPartitions: 4}, "", nil)
+	e := start(t, Options{Brokers: brokers, App: app, Plan: p, FoldPartitions: 4}, Service{})
 
 	a := until(t, ctx, e.Engine, Query{SQL: "SELECT * FROM client_totals"}, caughtUp)
 	if got, want := shown(t, a), referenceTable(t, p, log, "client_totals"); got != want {

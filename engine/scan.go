@@ -30,8 +30,9 @@ type partAnswer struct {
 	Offsets   map[int32]int64 `json:",omitempty"`
 	Size      int             `json:",omitempty"` // of the part, as it travels
 
-	instance string
-	part     *read.Part
+	instance  string
+	remaining int64 // changelog records, while it is restored
+	part      *read.Part
 }
 
 // scanLocal reads the partitions of a table that this process has, each from a snapshot of
@@ -94,6 +95,7 @@ func (e *Engine) standing(n int32) *partAnswer {
 		p.State, p.Percent = stateRestoring, -1
 		if at, ok := part.local.Offset(); ok && rec != nil && rec.end(n) > 0 {
 			p.Percent = int(100 * min(at+1, rec.end(n)) / rec.end(n))
+			p.remaining = max(0, rec.end(n)-at-1)
 		}
 	}
 	return p

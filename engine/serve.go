@@ -17,28 +17,52 @@ import (
 // AskFunc brings a question to another process and its answer back; package httpapi has one.
 type AskFunc func(ctx context.Context, address string, q PartRequest) ([]byte, error)
 
+// Service is how an engine is reached by others. The zero value is an engine that answers for what
+// it has itself and what it can ask others for without being asked.
+type Service struct {
+	// Address is the URL under which the other processes reach this one; empty: they do not.
+	Address string
+	// Ask brings a question to another process; nil: it asks nobody.
+	Ask AskFunc
+	// Emitted, if not nil, is told of every result this process has published, and how long after the
+	// end of its interval; known is false where that cannot be told. It must not wait.
+	Emitted func(metric string, after time.Duration, known bool)
+}
+
 // serving is what an engine that answers queries does beside running its plan: it tells the
 // other processes that it is there, and follows what they tell and what metrics publish.
 type serving struct {
+	Service
 	engine  *Engine
-	address string
-	ask     AskFunc
 	members *members
 	history *history
 
-	mu   sync.Mutex
-	ends map[string]map[int32]int64 // by topic: end offsets when last asked
+	mu      sync.Mutex
+	cluster *cluster                   // while the engine runs
+	ends    map[string]map[int32]int64 // by topic: end offsets when last asked
+	sizes   []PartitionSize            // when last counted
 }
 
 // Serve makes the engine answer for all processes of the application, and tell them where this one
-// is reached: address is a URL, or empty when it is not. To be called before Run.
-func (e *Engine) Serve(address string, ask AskFunc) {
+// is reached. To be called before Run.
+func (e *Engine) Serve(s Service) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.serve = &serving{
-		engine: e, address: address, ask: ask, members: newMembers(e.opts.InstanceID),
+		Service: s, engine: e, members: newMembers(e.opts.InstanceID),
 		history: newHistory(e.opts.Plan.Metrics), ends: map[string]map[int32]int64{},
 	}
+}
+
+// kafka is the engine's connection while it runs and serves, nil otherwise.
+func (e *Engine) kafka() *cluster {
+	s := e.served()
+	if s == nil {
+		return nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.cluster
 }
 
 func (e *Engine) served() *serving {
@@ -52,19 +76,26 @@ func (s *serving) run(ctx context.Context) {
 	if s == nil {
 		return
 	}
+	s.mu.Lock()
+	s.cluster = s.engine.cluster
+	s.mu.Unlock()
 	var wg sync.WaitGroup
-	wg.Go(func() { s.keep(ctx, "follow", s.follow) })
+	wg.Go(func() { s.keep(ctx, s.follow) })
 	wg.Go(func() { s.announce(ctx) })
 	wg.Go(func() { s.watchEnds(ctx) })
+	wg.Go(func() { s.watchSizes(ctx) })
 	wg.Wait()
+	s.mu.Lock()
+	s.cluster = nil
+	s.mu.Unlock()
 }
 
 // keep runs something again, with pauses, until ctx is done.
-func (s *serving) keep(ctx context.Context, what string, run func(context.Context) error) {
+func (s *serving) keep(ctx context.Context, run func(context.Context) error) {
 	var b backoff
 	for ctx.Err() == nil {
 		if err := run(ctx); err != nil && ctx.Err() == nil {
-			s.engine.log.Warn("serving queries", "what", what, "err", err)
+			s.engine.log.Warn("following members and results", "err", err)
 		}
 		if b.wait(ctx) != nil {
 			return
@@ -168,7 +199,7 @@ func (s *serving) publish(ctx context.Context, value []byte) error {
 // self is what this process has now.
 func (s *serving) self() Member {
 	e := s.engine
-	m := Member{Instance: e.opts.InstanceID, Address: s.address, Plan: planFingerprint(e.opts.Plan), Restoring: map[int32]int{}, Sources: map[string][]int32{}}
+	m := Member{Instance: e.opts.InstanceID, Address: s.Address, Plan: planFingerprint(e.opts.Plan), Restoring: map[int32]int{}, Sources: map[string][]int32{}, Paused: map[string][]int32{}}
 	e.mu.Lock()
 	m.State = e.state
 	e.mu.Unlock()
@@ -184,8 +215,12 @@ func (s *serving) self() Member {
 		if r := e.route(st); r != nil {
 			for _, src := range r.assigned() {
 				m.Sources[st.Name] = append(m.Sources[st.Name], src.number)
+				if src.held.Load() {
+					m.Paused[st.Name] = append(m.Paused[st.Name], src.number)
+				}
 			}
 			slices.Sort(m.Sources[st.Name])
+			slices.Sort(m.Paused[st.Name])
 		}
 	}
 	return m
@@ -231,7 +266,7 @@ func (e *Engine) endsOf(st *plan.Stream) map[int32]int64 {
 // that is not known.
 func (e *Engine) lagOf(st *plan.Stream, offsets map[int32]int64) int64 {
 	ends := e.endsOf(st)
-	if ends == nil || len(offsets) == 0 {
+	if ends == nil {
 		return -1
 	}
 	var lag int64
@@ -255,8 +290,8 @@ func (e *Engine) askMember(ctx context.Context, q Query, r *plan.Read, owner str
 	s := e.served()
 	m, ok := s.members.get(owner)
 	why := "its process has no HTTP address"
-	if ok && m.Address != "" && s.ask != nil {
-		body, err := s.ask(ctx, m.Address, PartRequest{
+	if ok && m.Address != "" && s.Ask != nil {
+		body, err := s.Ask(ctx, m.Address, PartRequest{
 			App: e.opts.App, Plan: planFingerprint(e.opts.Plan), Instance: owner, SQL: q.SQL,
 			Partitions: partitions, Closed: q.Closed, MaxBytes: q.MaxBytes, MaxRows: q.MaxRows,
 		})

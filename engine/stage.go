@@ -67,6 +67,7 @@ type stage struct {
 	state    string
 	lives    int
 	last     error // what ended the last life
+	sessions int
 	flushes  int64
 	records  int64
 	lastTook time.Duration
@@ -278,6 +279,7 @@ func (l *life) ready(s *session) error {
 		}
 	}()
 	l.setState("running", nil)
+	l.joined()
 	l.log.Info("partitions assigned", "generation", s.Generation, "claims", s.Claims)
 	return nil
 }
@@ -308,6 +310,12 @@ func (l *life) cleanUp(*session) {
 	if err := l.flush(ctx); err != nil {
 		l.fail(fmt.Errorf("last flush of the session: %w", err))
 	}
+}
+
+func (s *stage) joined() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.sessions++
 }
 
 func (s *stage) count(w *work, times flushTimes) {

@@ -25,6 +25,7 @@ type StageStatus struct {
 	Group    string
 	State    string // starting, recovering, running, restarting, stopped
 	Restarts int
+	Sessions int    // times that partitions were assigned
 	Error    string // what ended its last life, empty when nothing did
 	Flushes  int64
 	Records  int64         // written by them
@@ -104,7 +105,7 @@ func (p *foldPart) ready() bool {
 func (s *stage) status() StageStatus {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	st := StageStatus{Group: s.group, State: s.state, Restarts: max(0, s.lives-1), Flushes: s.flushes, Records: s.records, Last: s.lastTook}
+	st := StageStatus{Group: s.group, State: s.state, Restarts: max(0, s.lives-1), Sessions: s.sessions, Flushes: s.flushes, Records: s.records, Last: s.lastTook}
 	if s.last != nil {
 		st.Error = s.last.Error()
 	}

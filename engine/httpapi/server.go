@@ -1,0 +1,190 @@
+package httpapi
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"syscall"
+	"time"
+
+	"penstock/engine"
+)
+
+// Server answers for one engine.
+type Server struct {
+	engine  *engine.Engine
+	opts    Options
+	log     *slog.Logger
+	ln      net.Listener
+	http    *http.Server
+	url     string // as others reach it
+	peers   *http.Client
+	guard   *guard
+	slots   chan struct{} // one for each query that runs
+	metrics *metrics
+	started time.Time
+
+	closing sync.Once
+	closed  chan struct{} // ends streams that would go on for ever
+}
+
+// Listen takes the address, so that a taken one is known before anything else happens, and
+// introduces itself to the engine, which must not run yet. Serve answers.
+func Listen(o Options, e *engine.Engine) (*Server, error) {
+	if err := o.Validate(); err != nil {
+		return nil, err
+	}
+	o = o.withDefaults()
+	serverTLS, err := o.serverTLS()
+	if err != nil {
+		return nil, err
+	}
+	ln, err := net.Listen("tcp", o.listenAddress())
+	if err != nil {
+		return nil, listenError(o.Address, err)
+	}
+	scheme := "http://"
+	if serverTLS != nil {
+		scheme = "https://"
+		ln = tls.NewListener(ln, serverTLS)
+	}
+	advertised := o.advertised(ln.Addr())
+	s := &Server{
+		engine: e, opts: o, log: o.Logger, ln: ln, url: scheme + advertised, guard: newGuard(o, advertised),
+		slots: make(chan struct{}, o.Queries), started: time.Now(), closed: make(chan struct{}),
+	}
+	if err := s.openPeers(); err != nil {
+		return nil, errors.Join(err, ln.Close())
+	}
+	s.metrics = newMetrics(s)
+	s.http = &http.Server{
+		Handler: s.Handler(), ReadHeaderTimeout: o.HeaderTimeout, ReadTimeout: o.HeaderTimeout + 10*time.Second,
+		IdleTimeout: o.IdleTimeout, MaxHeaderBytes: maxHeader,
+		ErrorLog: slog.NewLogLogger(o.Logger.Handler(), slog.LevelDebug),
+	}
+	e.Serve(engine.Service{Address: s.url, Ask: s.ask, Emitted: s.metrics.emitted})
+	return s, nil
+}
+
+// listenError says what is wrong with an address.
+func listenError(address string, err error) error {
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return fmt.Errorf("http address %s is taken by another process: choose another with --http host:port, or --http off", address)
+	case errors.Is(err, syscall.EACCES):
+		return fmt.Errorf("http address %s is not for this user: choose a port above 1023 with --http host:port", address)
+	}
+	return fmt.Errorf("http address %s: %w", address, err)
+}
+
+// URL is where the other processes, and people, reach the server.
+func (s *Server) URL() string { return s.url }
+
+// Serve answers until Close.
+func (s *Server) Serve() error {
+	if err := s.http.Serve(s.ln); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("http: %w", err)
+	}
+	return nil
+}
+
+// Close lets the requests in progress end until ctx is done, then cuts them off. Safe twice.
+func (s *Server) Close(ctx context.Context) error {
+	s.closing.Do(func() { close(s.closed) })
+	s.peers.CloseIdleConnections()
+	if err := s.http.Shutdown(ctx); err != nil {
+		return s.http.Close()
+	}
+	return nil
+}
+
+// route is a path that the server answers. The list is also what /openapi.json is held against.
+type route struct {
+	method, path string
+	handle       http.HandlerFunc
+}
+
+func (s *Server) routes() []route {
+	return []route{
+		{"POST", "/v1/query", s.query},
+		{"GET", "/v1/tables", s.tables},
+		{"GET", "/v1/tables/{name}", s.table},
+		{"GET", "/v1/tables/{name}/{key...}", s.tableKey},
+		{"GET", "/v1/metrics", s.metricList},
+		{"GET", "/v1/metrics/{name}", s.metricLatest},
+		{"GET", "/v1/metrics/{name}/history", s.metricHistory},
+		{"GET", "/v1/streams", s.streams},
+		{"GET", "/v1/partitions", s.partitions},
+		{"GET", "/v1/plan", s.plan},
+		{"GET", "/v1/rejects", s.rejects},
+		{"GET", "/v1/events", s.events},
+		{"GET", "/metrics", s.metrics.handler.ServeHTTP},
+		{"GET", "/livez", s.livez},
+		{"GET", "/readyz", s.readyz},
+		{"GET", "/startupz", s.startupz},
+		{"GET", "/version", s.version},
+		{"GET", "/openapi.json", s.openapi},
+		{"POST", "/internal/v1/part", s.part},
+	}
+}
+
+// Handler answers requests that the guard lets through.
+func (s *Server) Handler() http.Handler {
+	mux := http.NewServeMux()
+	for _, r := range s.routes() {
+		mux.HandleFunc(r.method+" "+r.path, r.handle)
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		w.Header().Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+		w.Header().Set("Cache-Control", "no-store")
+		if p := s.guard.check(r); p != nil {
+			s.log.Debug("request refused", "method", r.Method, "path", r.URL.Path, "from", r.RemoteAddr, "code", p.Code)
+			fail(w, p)
+			return
+		}
+		handler, pattern := mux.Handler(r)
+		if pattern == "" {
+			s.unknown(w, r, mux)
+			return
+		}
+		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+		// Without one of its own a handler's answer has to be read in time; streams take it off.
+		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(s.opts.QueryTimeout + time.Minute))
+		_ = handler
+		mux.ServeHTTP(w, r)
+	})
+}
+
+// unknown answers for a path or a method that there is not.
+func (s *Server) unknown(w http.ResponseWriter, r *http.Request, mux *http.ServeMux) {
+	for _, method := range []string{http.MethodGet, http.MethodPost} {
+		other := r.Clone(r.Context())
+		other.Method = method
+		if _, pattern := mux.Handler(other); pattern != "" {
+			w.Header().Set("Allow", method)
+			fail(w, newProblem(http.StatusMethodNotAllowed, codeRequest, "this path takes "+method, ""))
+			return
+		}
+	}
+	fail(w, newProblem(http.StatusNotFound, codeNotFound, "there is no such path", "GET /openapi.json lists the paths"))
+}
+
+// slot waits for a query's turn.
+func (s *Server) slot(ctx context.Context) (release func(), err error) {
+	wait := time.NewTimer(queueWait)
+	defer wait.Stop()
+	select {
+	case s.slots <- struct{}{}:
+		return func() { <-s.slots }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-wait.C:
+		return nil, newProblem(http.StatusTooManyRequests, codeBusy, "too many queries run at the same time", "ask again in a moment")
+	}
+}

@@ -1,0 +1,156 @@
+package engine
+
+import (
+	"bytes"
+	"context"
+	"strings"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"penstock/engine/read"
+	"penstock/query/plan"
+	"penstock/query/row"
+)
+
+// PartitionSize is how large a table partition of this process is.
+type PartitionSize struct {
+	Partition int32
+	Bytes     int64 // on disk, all tables together
+	Remaining int64 // changelog records still to be read, while it is restored
+	// Keys are the rows by table, when last counted. Tables without a name of their own are left out.
+	Keys map[string]int64
+}
+
+const (
+	// sizesEvery is how often rows are counted at most. Counting reads them, so it is done less often
+	// where it takes long: it takes a hundredth of the time.
+	sizesEvery = time.Minute
+	sizesShare = 100
+)
+
+// watchSizes counts the rows of the tables from time to time.
+func (s *serving) watchSizes(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-s.engine.opts.Clock.After(changeEvery):
+		}
+		began := time.Now()
+		sizes := s.engine.countKeys(ctx)
+		s.mu.Lock()
+		s.sizes = sizes
+		s.mu.Unlock()
+		wait := max(sizesEvery, sizesShare*time.Since(began))
+		if len(sizes) == 0 {
+			wait = changeEvery // nothing is assigned yet
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-s.engine.opts.Clock.After(wait):
+		}
+	}
+}
+
+func (e *Engine) countKeys(ctx context.Context) []PartitionSize {
+	var here []int32
+	for n := range int32(e.opts.FoldPartitions) {
+		if e.standing(n).State == "" {
+			here = append(here, n)
+		}
+	}
+	sizes := make([]PartitionSize, len(here))
+	for i, n := range here {
+		sizes[i] = PartitionSize{Partition: n, Keys: map[string]int64{}}
+	}
+	for _, t := range e.opts.Plan.Tables {
+		if t.Hidden || len(here) == 0 {
+			continue
+		}
+		r, err := e.bindRead(`SELECT COUNT(*) FROM "` + strings.ReplaceAll(t.Name, `"`, `""`) + `"`)
+		if err != nil {
+			continue
+		}
+		parts, err := e.scanLocal(ctx, r, here, true, read.NewBudget(read.Limits{}))
+		if err != nil {
+			continue
+		}
+		for i, p := range parts {
+			if p.part == nil {
+				continue
+			}
+			if a, err := read.Merge(r, []*read.Part{p.part}, read.NewBudget(read.Limits{})); err == nil && a.Rows.Len() == 1 {
+				if vals, err := a.Rows.Row(0, nil); err == nil {
+					sizes[i].Keys[t.Name] = vals[0].I
+				}
+			}
+		}
+	}
+	return sizes
+}
+
+// TableSizes tells how large the partitions of this process are. Row counts are up to a minute old.
+func (e *Engine) TableSizes() []PartitionSize {
+	s := e.served()
+	if s == nil {
+		return nil
+	}
+	s.mu.Lock()
+	counted := s.sizes
+	s.mu.Unlock()
+	var list []PartitionSize
+	for n := range int32(e.opts.FoldPartitions) {
+		at := e.standing(n)
+		if at.State == stateUnowned {
+			continue
+		}
+		p := PartitionSize{Partition: n, Remaining: at.remaining}
+		if bytes, err := e.store.Partition(tableState, n).Bytes(); err == nil {
+			p.Bytes = bytes
+		}
+		for _, c := range counted {
+			if c.Partition == n {
+				p.Keys = c.Keys
+			}
+		}
+		list = append(list, p)
+	}
+	return list
+}
+
+// emitted tells the service of the results among the records of a flush that was committed.
+func (e *Engine) emitted(records []*kgo.Record) {
+	s := e.served()
+	if s == nil || s.Emitted == nil {
+		return
+	}
+	for _, r := range records {
+		if r.Topic == (names{e.opts.App}).FoldTable() || r.Topic == (names{e.opts.App}).FoldLoop() {
+			continue
+		}
+		name, _, _ := strings.Cut(string(r.Key), "/[")
+		m := e.opts.Plan.Metric(name)
+		if m == nil {
+			continue
+		}
+		end, known := intervalEnd(m, r.Value)
+		s.Emitted(m.Name, e.opts.Clock.Now().Sub(end), known)
+	}
+}
+
+// intervalEnd finds the end of the interval in a record of JSON, if the stream's time is Kafka's: only
+// then is it comparable with now.
+func intervalEnd(m *plan.Metric, value []byte) (end time.Time, known bool) {
+	if m.Read.Table.Stream.TimeColumn >= 0 || m.Emit == plan.EmitChanges {
+		return end, false
+	}
+	_, rest, ok := bytes.Cut(value, []byte(`,"end":"`))
+	text, _, closed := bytes.Cut(rest, []byte(`"`))
+	if !ok || !closed {
+		return end, false
+	}
+	us, err := row.ParseTimestamp(string(text))
+	return time.UnixMicro(us), err == nil
+}
