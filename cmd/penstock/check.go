@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"penstock/engine/script"
 	"penstock/query/plan"
 	"penstock/query/syntax"
 )
@@ -17,9 +18,9 @@ func newCheck(a *app) *cobra.Command {
 		Use:     "check FILE...",
 		Aliases: []string{"validate", "lint"},
 		Short:   "Say everything that is wrong with query files, without a broker",
-		Long: `Say everything that is wrong with query files, without a broker: every mistake of every
-statement, with its place and what to do about it. Exit code 3 when a file cannot run; warnings
-do not count.`,
+		Long: `Say everything that is wrong with query files, and with the test files beside them, without a
+broker: every mistake of every statement, with its place and what to do about it. Exit code 3 when
+a file cannot run; warnings do not count.`,
 		Example: `  penstock check examples/orders/orders.sql
   penstock check --json *.sql | jq '.[] | select(.severity == "error")'`,
 		Args: arguments(1, -1, "one file or more"),
@@ -38,7 +39,7 @@ func (a *app) check(files []string, asJSON bool) error {
 		if err != nil {
 			return err
 		}
-		p, diags := plan.Bind(file, text)
+		what, diags := a.checkFile(file, text)
 		invalid = invalid || syntax.HasErrors(diags)
 		if asJSON {
 			reports = append(reports, syntax.Reports(file, text, diags)...)
@@ -49,8 +50,8 @@ func (a *app) check(files []string, asJSON bool) error {
 		}
 		shown += len(diags)
 		a.showDiagnostics(file, text, diags)
-		if p != nil {
-			fmt.Fprintf(a.stdout, "%s: ok, %s\n", file, contents(p))
+		if what != "" {
+			fmt.Fprintf(a.stdout, "%s: ok, %s\n", file, what)
 		}
 	}
 	if asJSON {
@@ -65,6 +66,30 @@ func (a *app) check(files []string, asJSON bool) error {
 		return errSilent(exitInvalid)
 	}
 	return nil
+}
+
+// checkFile says what is in a file, nothing when it cannot run, and what is wrong with it.
+func (a *app) checkFile(file, text string) (what string, diags []syntax.Diagnostic) {
+	if strings.HasSuffix(file, script.Extension) {
+		tests, diags := script.Check(file, text, a.readFile)
+		if syntax.HasErrors(diags) {
+			return "", diags
+		}
+		return counted(tests, "test", "tests"), diags
+	}
+	p, diags := plan.Bind(file, text)
+	if p == nil {
+		return "", diags
+	}
+	return contents(p), diags
+}
+
+// counted is 1 test, 4 tests.
+func counted(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
 }
 
 // contents says what is in a plan: 1 stream, 1 table, 4 metrics.

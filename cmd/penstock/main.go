@@ -28,9 +28,11 @@ var commands = []struct {
 }{
 	{"run", newDemo},
 	{"run", newRun},
+	{"run", newRepl},
 	{"files", newCheck},
 	{"files", newFmt},
 	{"files", newExplain},
+	{"files", newTest},
 	{"files", newEval},
 	{"orders", newGen},
 	{"orders", newProduce},

@@ -99,10 +99,12 @@ func blanked(text string, spans []syntax.Span) string {
 // Check says what is wrong with a test file: with its commands, the statements in it, and the
 // names it uses. The query file beside it is read; faults in that are told as one, because
 // `penstock check` of the query file tells them all.
-func Check(path, text string, read func(path string) (string, error)) []syntax.Diagnostic {
+//
+// It returns how many tests there are.
+func Check(path, text string, read func(path string) (string, error)) (tests int, diags []syntax.Diagnostic) {
 	f, diags := Parse(path, text)
 	if syntax.HasErrors(diags) {
-		return diags
+		return len(f.Tests), diags
 	}
 	for _, t := range f.Tests {
 		p, fault := t.plan(read)
@@ -117,7 +119,7 @@ func Check(path, text string, read func(path string) (string, error)) []syntax.D
 		}
 	}
 	slices.SortStableFunc(diags, func(a, b syntax.Diagnostic) int { return a.Span.Start - b.Span.Start })
-	return slices.CompactFunc(diags, func(a, b syntax.Diagnostic) bool { return a.Span == b.Span && a.Message == b.Message })
+	return len(f.Tests), slices.CompactFunc(diags, func(a, b syntax.Diagnostic) bool { return a.Span == b.Span && a.Message == b.Message })
 }
 
 // check looks whether a plan has what the commands of a test name.
