@@ -64,6 +64,7 @@ type runner struct {
 	o       *runOptions
 	broker  *broker.Broker // nil: elsewhere
 	engine  *engine.Engine
+	service *service
 	started time.Time
 	ready   bool
 	meter   meter
@@ -91,7 +92,11 @@ func (r *runner) open(ctx context.Context) (err error) {
 		r.close()
 		return engineError(err)
 	}
-	return nil
+	if r.service, err = r.o.http.listen(r.a, r.engine); err != nil {
+		err = errors.Join(err, r.engine.Close())
+		r.close()
+	}
+	return err
 }
 
 // reach checks that there is a broker, so that the error for a wrong address comes at once.
@@ -104,6 +109,9 @@ func (r *runner) reach(ctx context.Context) error {
 }
 
 func (r *runner) close() {
+	if err := r.service.close(); err != nil {
+		r.a.log.Debug("close http", "err", err)
+	}
 	if r.broker != nil {
 		r.broker.Close()
 	}
@@ -121,7 +129,9 @@ func (r *runner) supervise(ctx context.Context) error {
 		select {
 		case err := <-ended:
 			show.clear()
-			r.farewell(stopAt)
+			if r.ready || err == nil {
+				r.farewell(stopAt)
+			}
 			return engineError(err)
 		case <-stopping:
 			stopping, stopAt = nil, time.Now()
@@ -167,6 +177,9 @@ func (r *runner) greet(s engine.Status) {
 	}
 	r.a.say("ready in %s: %s, %s here, %s", took(time.Since(r.started)), contents(r.o.engine.Plan),
 		plural(sources, "source partition", "source partitions"), where)
+	if url := r.service.where(); url != "" {
+		r.a.say("queries at %s", url)
+	}
 }
 
 func allRunning(s engine.Status) bool {

@@ -23,6 +23,7 @@ type runOptions struct {
 	stateDir     string
 	brokerListen string
 	engine       engine.Options
+	http         httpFlags
 }
 
 func (o *runOptions) add(f *pflag.FlagSet) {
@@ -38,6 +39,7 @@ func (o *runOptions) add(f *pflag.FlagSet) {
 	f.DurationVar(&o.engine.FlushInterval, "flush-interval", 0, "how often a stage writes what it has (default 100ms)")
 	f.DurationVar(&o.engine.SessionTimeout, "session-timeout", 0, "how long a process may be silent before others take over (default 6s)")
 	size := memory{&o.engine.Memory}
+	o.http.add(f)
 	f.Var(size, "memory", "bound of caches and buffers, such as 512MiB (default 512MiB)")
 }
 

@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/http"
 	"sync"
-	"syscall"
 	"time"
 
 	"penstock/engine"
@@ -69,17 +68,6 @@ func Listen(o Options, e *engine.Engine) (*Server, error) {
 	}
 	e.Serve(engine.Service{Address: s.url, Ask: s.ask, Emitted: s.metrics.emitted})
 	return s, nil
-}
-
-// listenError says what is wrong with an address.
-func listenError(address string, err error) error {
-	switch {
-	case errors.Is(err, syscall.EADDRINUSE):
-		return fmt.Errorf("http address %s is taken by another process: choose another with --http host:port, or --http off", address)
-	case errors.Is(err, syscall.EACCES):
-		return fmt.Errorf("http address %s is not for this user: choose a port above 1023 with --http host:port", address)
-	}
-	return fmt.Errorf("http address %s: %w", address, err)
 }
 
 // URL is where the other processes, and people, reach the server.
