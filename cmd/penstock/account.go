@@ -31,7 +31,12 @@ func account(stream string, t core.Tally, tables []string) string {
 func tableName(name string) string { return strings.TrimPrefix(name, "$") }
 
 // streamAccount is the account of a stream that the engine reads, over the partitions read here.
-func streamAccount(s engine.StreamStatus) string { return account(s.Stream, s.Tally(), s.Tables) }
+func streamAccount(s engine.StreamStatus) string {
+	if len(s.Partitions) == 0 {
+		return s.Stream + ": nothing was read here"
+	}
+	return account(s.Stream, s.Tally(), s.Tables)
+}
 
 // evalAccount is the account of a stream that was evaluated over one partition.
 func evalAccount(s *plan.Stream, p *plan.Plan, e *reference.Evaluator) string {

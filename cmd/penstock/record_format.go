@@ -31,6 +31,7 @@ func compileFormat(format string, asJSON bool) (recordFormat, error) {
 		'T': func(dst []byte, r *kgo.Record) []byte { return strconv.AppendInt(dst, r.Timestamp.UnixMilli(), 10) },
 		'k': func(dst []byte, r *kgo.Record) []byte { return append(dst, r.Key...) },
 		's': func(dst []byte, r *kgo.Record) []byte { return append(dst, r.Value...) },
+		'h': appendHeaders,
 		'%': func(dst []byte, _ *kgo.Record) []byte { return append(dst, '%') },
 	}
 	var parts recordFormat
@@ -42,7 +43,7 @@ func compileFormat(format string, asJSON bool) (recordFormat, error) {
 			break
 		}
 		if after == "" || verbs[after[0]] == nil {
-			return nil, usage("--format %q: unknown verb %%%.1s, expected one of %%t %%p %%o %%T %%k %%s %%%%", format, after)
+			return nil, usage("--format %q: unknown verb %%%.1s, expected one of %%t %%p %%o %%T %%k %%s %%h %%%%", format, after)
 		}
 		parts = append(parts, verbs[after[0]])
 		rest = after[1:]
@@ -60,6 +61,7 @@ func appendRecordJSON(dst []byte, r *kgo.Record) []byte {
 		Offset    int64           `json:"offset"`
 		Time      string          `json:"time"`
 		Key       *string         `json:"key"`
+		Headers   json.RawMessage `json:"headers,omitempty"`
 		Value     json.RawMessage `json:"value,omitempty"`
 		Bytes     []byte          `json:"value_base64,omitempty"`
 	}{
@@ -69,6 +71,9 @@ func appendRecordJSON(dst []byte, r *kgo.Record) []byte {
 	if r.Key != nil {
 		key := string(r.Key)
 		object.Key = &key
+	}
+	if len(r.Headers) > 0 {
+		object.Headers = headersJSON(r.Headers)
 	}
 	switch {
 	case r.Value == nil:
@@ -85,4 +90,29 @@ func appendRecordJSON(dst []byte, r *kgo.Record) []byte {
 		panic(err)
 	}
 	return append(append(dst, line...), '\n')
+}
+
+// appendHeaders writes headers as kcat does: name=value, with commas between.
+func appendHeaders(dst []byte, r *kgo.Record) []byte {
+	for i, h := range r.Headers {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = append(append(append(dst, h.Key...), '='), h.Value...)
+	}
+	return dst
+}
+
+// headersJSON writes headers as an object, in their order.
+func headersJSON(headers []kgo.RecordHeader) json.RawMessage {
+	dst := []byte{'{'}
+	for i, h := range headers {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		name, _ := json.Marshal(h.Key)
+		value, _ := json.Marshal(strings.ToValidUTF8(string(h.Value), "\ufffd"))
+		dst = append(append(append(dst, name...), ':'), value...)
+	}
+	return append(dst, '}')
 }

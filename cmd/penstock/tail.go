@@ -37,7 +37,7 @@ Only what is committed is shown. A name that is no topic is taken for a metric, 
 records of --topic with the metric's name as their key.
 
 In --format, %t is the topic, %p the partition, %o the offset, %T the time in milliseconds, %k the
-key, %s the value, %% a percent sign; \n and \t are what they are in C.`,
+key, %s the value, %h the headers, %% a percent sign; \n and \t are what they are in C.`,
 		Example: `  penstock tail metrics
   penstock tail BUYS -o beginning -c 10 -f '%o %s\n'`,
 		Args: arguments(1, 1, "the name of a topic or metric"),

@@ -193,3 +193,22 @@ func TestSecondSignalAborts(t *testing.T) {
 	}
 	c.leave(exitInterrupted)
 }
+
+// TestDemoInATerminal: the four metrics are there within seconds, at 30 columns too.
+func TestDemoInATerminal(t *testing.T) {
+	for _, width := range []uint16{100, 30} {
+		t.Run(fmt.Sprint(width), func(t *testing.T) {
+			began := time.Now()
+			c := startTerminal(t, width, 40, nil, "penstock", "demo", "--seed", "1", "--rate", "2000/s")
+			for _, what := range []string{"BUYS", "SELLS", "TOP5CLIENTS", "TOP5STOCKS", "AAPL", "▁"} {
+				c.await(0, what)
+			}
+			if d := time.Since(began); d > 5*time.Second {
+				t.Errorf("the metrics were there after %v, expected 5 s at most", d)
+			}
+			c.press("q")
+			c.leave(exitDone)
+			c.await(0, "decoded")
+		})
+	}
+}
