@@ -57,7 +57,7 @@ func TestBench(t *testing.T) {
 				m.Topic = topic + ".metrics"
 			}
 			_, err = bench.Run(context.Background(), bench.Options{Brokers: []string{brokerFor(t)}, Dir: t.TempDir(), Plan: pl,
-				Rows: p.rows, Span: 10 * time.Minute, Line: g.Next, Out: os.Stdout})
+				Rows: p.rows, FlushInterval: interval(t), Span: 10 * time.Minute, Line: g.Next, Out: os.Stdout})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -85,4 +85,17 @@ func brokerFor(t *testing.T) string {
 	}
 	t.Cleanup(func() { _ = b.Close() })
 	return b.Addr()
+}
+
+// interval is PENSTOCK_BENCH_FLUSH, to see what another flush interval does.
+func interval(t *testing.T) time.Duration {
+	s := os.Getenv("PENSTOCK_BENCH_FLUSH")
+	if s == "" {
+		return 0
+	}
+	d, err := time.ParseDuration(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
 }
