@@ -11,6 +11,8 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	"golang.org/x/term"
+
+	"penstock/cmd/penstock/internal/prompt"
 )
 
 // app is what commands share: the streams of the process, what is known of the terminal, and the
@@ -28,6 +30,9 @@ type app struct {
 	restore atomic.Pointer[func()]
 	// interrupted, when set, has Ctrl-C instead: the prompt cancels a query with it.
 	interrupted atomic.Pointer[func()]
+
+	// server, when set, is asked by the prompt instead of one over HTTP.
+	server prompt.Server
 
 	colorFlag, logLevel, logFormat string
 }

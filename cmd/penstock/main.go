@@ -29,6 +29,7 @@ var commands = []struct {
 	{"run", newDemo},
 	{"run", newRun},
 	{"run", newRepl},
+	{"run", newAudit},
 	{"files", newCheck},
 	{"files", newFmt},
 	{"files", newExplain},

@@ -14,7 +14,7 @@ import (
 
 // TestMain makes the test binary stand in for penstock itself when a script runs it.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"penstock": main, "watch": fakeWatch})
+	testscript.Main(m, map[string]func(){"penstock": main, "watch": fakeWatch, "prompt": fakePrompt})
 }
 
 // rewrite is the flag of `make golden`, the same as in packages that use datadriven.

@@ -81,9 +81,14 @@ func (s *Screen) Draw(lines []string) error {
 		if i > 0 {
 			b.WriteString("\r\n")
 		}
-		b.WriteString(l + "\x1b[K")
+		// Erased first: behind a line that fills the width the cursor stands on its last character.
+		erase := "\x1b[K"
+		if i == len(lines)-1 {
+			erase = "\x1b[J"
+		}
+		b.WriteString(erase + l)
 	}
-	b.WriteString("\x1b[J\x1b[?7h")
+	b.WriteString("\x1b[?7h")
 	_, err := io.WriteString(s.out, b.String())
 	return err
 }

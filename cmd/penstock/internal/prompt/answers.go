@@ -123,6 +123,9 @@ func (s *Session) print(w io.Writer, a *Answer, toOut bool) error {
 			fmt.Fprintln(w, sh.paint(style, footer(a)))
 		}
 	}
+	if s.person && toOut {
+		fmt.Fprintln(w) // room before the next prompt, as psql leaves
+	}
 	if paged {
 		return s.page(text.Bytes())
 	}

@@ -47,7 +47,7 @@ func commands() []command {
 		{`\tail`, "METRIC [N]", "results of a metric as they are published", "Run", (*Session).tail},
 		{`\explain`, "[QUERY]", "how a query is answered", "Run", (*Session).explain},
 		{`\i`, "FILE", "run a file", "Run", func(s *Session, ctx context.Context, arg string, _ script) error { return s.include(ctx, arg) }},
-		{`\e`, "[FILE]", "edit the last statement, or a file, in $EDITOR and run it", "Run", (*Session).edit},
+		{`\e`, "[FILE]", "edit the last statement or a file, and run it", "Run", (*Session).edit},
 		{`\g`, "", "run what was entered, or the last query again", "Run", (*Session).again},
 		{`\gx`, "", `\g with one line for each column`, "Run", (*Session).againVertical},
 		{`\r`, "", "forget what was entered of a statement", "Run", func(s *Session, _ context.Context, _ string, _ script) error { s.reset(); return nil }},
@@ -58,7 +58,7 @@ func commands() []command {
 		{`\o`, "[FILE]", "write answers to a file, or to the screen again", "Output", (*Session).output},
 		{`\once`, "FILE", "write the next answer to a file", "Output", (*Session).outputOnce},
 		{`\copy`, "(QUERY) TO FILE [csv|tsv|json|jsonl]", "write the answer of a query to a file", "Output", (*Session).copyTo},
-		{`\pset`, "[NAME [VALUE]]", "settings: format, null, border, wrap, pager, separators, rows", "Output", (*Session).pset},
+		{`\pset`, "[NAME [VALUE]]", "settings; \\? \\pset lists them", "Output", (*Session).pset},
 		{`\headers`, "[on|off]", "headings and footer", "Output", (*Session).headers},
 	}
 }
@@ -133,7 +133,7 @@ func (s *Session) help(_ context.Context, arg string, _ script) error {
 		}
 		fmt.Fprintln(s.Out, clip(fmt.Sprintf("  %-22s %s", usage, c.help), width))
 	}
-	fmt.Fprintln(s.Out, "\n"+clip("Statements end with ; and may have several lines. help, exit, quit, clear and sqlite's .tables and the like work as well.", max(width, 60)))
+	fmt.Fprintln(s.Out, "\nStatements end with ; and may have several lines. help, exit, quit, clear and\n.tables, .schema, .mode, .timer, .once, .output, .read, .help, .quit work too.")
 	return nil
 }
 

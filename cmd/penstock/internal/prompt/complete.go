@@ -4,6 +4,7 @@ import (
 	"slices"
 	"sort"
 	"strings"
+	"sync"
 	"unicode"
 	"unicode/utf8"
 
@@ -145,6 +146,11 @@ func (c *completer) legal(p place) []candidate {
 	name := p.allows("zzq")
 	value := name && p.allows("zzq(1)")
 	switch {
+	case p.wantsType:
+		for _, word := range typeWords {
+			list = append(list, candidate{p.cased(word), "type"})
+		}
+		return list
 	case p.wantsRelation && name:
 		list = append(list, c.named()...)
 	case value:
@@ -164,7 +170,7 @@ func (c *completer) legal(p place) []candidate {
 		}
 	}
 	if !name {
-		for kind, words := range map[string][]string{"unit": unitWords, "type": typeWords} {
+		for kind, words := range map[string][]string{"unit": unitWords} {
 			for _, word := range words {
 				if matchesFold(word, p.word) && p.allows(word) {
 					list = append(list, candidate{p.cased(word), kind})
@@ -201,20 +207,28 @@ const (
 	plainWord    // a name anywhere
 )
 
-// wordClass finds out whether a keyword may be a name, by asking the parser.
-func wordClass(word string) int {
+// wordClasses are the classes of all keywords, found out by asking the parser.
+var wordClasses = sync.OnceValue(func() map[string]int {
 	legal := func(text string) bool {
 		_, diags := syntax.Parse(text)
 		return !syntax.HasErrors(diags)
 	}
-	switch {
-	case !legal("SELECT x AS " + word + " FROM t;"):
-		return reservedWord
-	case !legal("SELECT x " + word + " FROM t;"):
-		return labelWord
+	classes := map[string]int{}
+	for _, word := range syntax.Keywords() {
+		switch {
+		case !legal("SELECT x AS " + word + " FROM t;"):
+			classes[word] = reservedWord
+		case !legal("SELECT x " + word + " FROM t;"):
+			classes[word] = labelWord
+		default:
+			classes[word] = plainWord
+		}
 	}
-	return plainWord
-}
+	return classes
+})
+
+// wordClass tells whether a keyword may be a name.
+func wordClass(word string) int { return wordClasses()[word] }
 
 func (c *completer) named() []candidate {
 	var list []candidate

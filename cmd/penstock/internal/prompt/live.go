@@ -44,7 +44,7 @@ func (s *Session) live(ctx context.Context, arg string, _ script) error {
 	for _, l := range v.view.Draw(width, 1000, s.Color, "", v.foot) {
 		fmt.Fprintln(s.Out, l)
 	}
-	fmt.Fprintf(s.Out, "view closed after %s; the engine goes on\n", seconds(time.Since(started)))
+	fmt.Fprintf(s.Out, "view closed after %s, metric keeps running\n", seconds(time.Since(started)))
 	return nil
 }
 
@@ -167,7 +167,10 @@ func liveResult(a *Answer) live.Result {
 			value = i
 		}
 	}
-	r := live.Result{Intervals: 1}
+	r := live.Result{Intervals: 1, Columns: []string{"label", "value"}}
+	if len(a.Columns) == 1 || value < 0 {
+		r.Columns = r.Columns[:1]
+	}
 	label := make([]int, len(a.Columns))
 	for _, row := range a.Rows {
 		for i, cell := range row {

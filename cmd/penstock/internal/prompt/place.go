@@ -16,6 +16,7 @@ type place struct {
 	inside        bool   // a text or a comment: nothing is completed
 	lower         bool   // keywords are written in lower case here
 	wantsRelation bool   // behind FROM, DESCRIBE, ...
+	wantsType     bool   // behind CAST(x AS, and ::
 	reads         []string
 	aliases       map[string]string // in lower case -> relation
 }
@@ -67,12 +68,13 @@ func (p *place) look(text string, tokens []syntax.Token) {
 		}
 		return strings.ToUpper(text[tokens[i].Start:tokens[i].End])
 	}
+	var calls []string // what stands before each open parenthesis
 	for i, t := range tokens {
 		switch {
 		case word(i) == "(":
-			p.depth++
+			calls = append(calls, word(i-1))
 		case word(i) == ")":
-			p.depth = max(0, p.depth-1)
+			calls = calls[:max(0, len(calls)-1)]
 		case t.Kind == syntax.Keyword:
 			p.lower = strings.ToLower(text[t.Start:t.End]) == text[t.Start:t.End]
 		}
@@ -80,8 +82,13 @@ func (p *place) look(text string, tokens []syntax.Token) {
 	if p.word != "" {
 		p.lower = !strings.ContainsFunc(p.word, unicode.IsUpper)
 	}
+	p.depth = len(calls)
 	n := len(tokens)
 	switch word(n - 1) {
+	case "AS":
+		p.wantsType = p.depth > 0 && calls[p.depth-1] == "CAST"
+	case "::":
+		p.wantsType = true
 	case "FROM", "DESCRIBE", "EXPLAIN", "WHY", "TABLE":
 		p.wantsRelation = !(word(n-1) == "TABLE" && word(n-2) == "CREATE")
 	case ".":
