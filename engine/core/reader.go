@@ -223,6 +223,8 @@ func newGroupBatch(t *foldTable, used []bool, fn func(*row.Batch, func(int) []ro
 	accs := partialAccs(t.plan, t.counted())
 	if t.trailing() {
 		accs = trailingAccs(t.plan.Aggs)
+	} else {
+		skipUnused(accs, t.plan, used)
 	}
 	b := &groupBatch{t: t, used: used, fn: fn, g: newGroups(accs, false), seen: map[string]bool{}}
 	for _, a := range accs {
