@@ -1,5 +1,5 @@
 -- orders: the four metrics of a trading day, every five seconds, by Kafka's own time.
--- Try it: penstock gen orders --count 100000 | penstock eval examples/orders/orders.sql --input orders=-
+-- Try it: penstock gen orders --count 100000 | penstock eval examples/orders/orders.sql --input orders=- --timestamp orders=time
 
 CREATE STREAM orders (
   time TIMESTAMP, order_id BIGINT, client_id BIGINT, symbol VARCHAR,
