@@ -42,6 +42,9 @@ func newClockKeeper(r *routeLogic) *clockKeeper {
 }
 
 func (k *clockKeeper) run(ctx context.Context) {
+	if k.route.life.opts.HoldClocks {
+		return
+	}
 	clock := k.route.life.opts.Clock
 	for {
 		select {

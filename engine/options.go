@@ -54,6 +54,10 @@ type Options struct {
 	// ExitWhenCaughtUp ends Run when everything that was readable at the start is in the results.
 	ExitWhenCaughtUp bool
 
+	// HoldClocks leaves the clocks of source partitions to their rows and to MoveClock: none counts
+	// as idle, and none waits for a slower one. For tests of query files.
+	HoldClocks bool
+
 	// Clock is where time comes from, default the machine's.
 	Clock Clock
 	// Logger takes the engine's log lines and those of its libraries; default: none.

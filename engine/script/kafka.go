@@ -60,9 +60,6 @@ type standing struct{ at time.Time }
 func (s standing) Now() time.Time                         { return s.at }
 func (s standing) After(d time.Duration) <-chan time.Time { return time.After(d) }
 
-// forever is longer than any test.
-const forever = 100 * 365 * 24 * time.Hour
-
 func newKafkaTarget(ctx context.Context, p *plan.Plan, s *settings, o *Options) (target, error) {
 	id := make([]byte, 6)
 	if _, err := rand.Read(id); err != nil {
@@ -77,7 +74,6 @@ func newKafkaTarget(ctx context.Context, p *plan.Plan, s *settings, o *Options) 
 	t.rename("", t.app+".")
 	for _, st := range p.Streams {
 		t.partitions[st.Name] = partitionsOf(s, st.Name, o.Circumstances)
-		st.Options.IdleSlack, st.Options.MaxDrift = forever, forever
 	}
 	var err error
 	if t.dir, err = os.MkdirTemp(o.Kafka.Dir, "penstock-test-"); err != nil {
@@ -133,7 +129,7 @@ func (t *kafkaTarget) run() error {
 		return nil
 	}
 	e, err := engine.New(engine.Options{Brokers: t.brokers, App: t.app, StateDir: t.state(), Plan: t.plan, FoldPartitions: t.folds,
-		ReplicationFactor: 1, FlushInterval: 5 * time.Millisecond, Clock: t.wall, Memory: 64 << 20})
+		ReplicationFactor: 1, FlushInterval: 5 * time.Millisecond, Clock: t.wall, HoldClocks: true, Memory: 64 << 20})
 	if err != nil {
 		return err
 	}
