@@ -122,7 +122,7 @@ func hiddenOutput(t *Table, n expr.Node) int {
 
 // readTable binds a SELECT over a table, a metric's results, another SELECT or nothing at all.
 func (b *binder) readTable(r *Read, sel *syntax.Select, src *source) bool {
-	sc := &scope{what: "this SELECT", names: []string{""}, rowTime: -1}
+	sc := &scope{what: noFrom, names: []string{""}, rowTime: -1}
 	switch {
 	case src.table != nil:
 		sc = &scope{what: "table " + src.table.Name, names: scopeNames(src.table.Name, src.alias), columns: src.table.Columns(), rowTime: -1}

@@ -92,11 +92,16 @@ func (s *scope) visible() []string {
 	return names
 }
 
+// noFrom is the scope of a SELECT that reads nothing.
+const noFrom = "a SELECT without FROM"
+
 // unknownColumn words a name that lookup does not find.
 // Others are names that could stand at the place as well.
 func (s *scope) unknownColumn(name *syntax.Ident, others []string) *fault {
 	f := faultf(codeColumn, "no column %q in %s", name.Raw, s.what)
 	switch {
+	case s.what == noFrom:
+		return f.expect("", "add FROM and what to read")
 	case name.Name == windowStartName || name.Name == windowEndName:
 		if s.stream != nil {
 			f.expect("", "add a window first: WINDOW TUMBLING (SIZE 5 SECONDS)")

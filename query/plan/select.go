@@ -127,6 +127,9 @@ func (b *binder) star(sc *scope, s *selection, item *syntax.Item) []Named {
 	case item.Table != nil && !sc.qualifies(item.Table):
 		b.fail(item.Table.Span, faultf(codeRelation, "no %q in FROM, which has %s", item.Table.Raw, andList(sc.names)).expect("", "write *"))
 		return nil
+	case sc.what == noFrom:
+		b.fail(item.Span, faultf(codeShape, "* in a SELECT without FROM, which has no columns").expect("", "add FROM and what to read"))
+		return nil
 	case s.grouped:
 		b.fail(item.Span, faultf(codeGrouping, "* in a grouped SELECT").expect("the GROUP BY expressions and aggregates", "name the columns").
 			note("columns: %s", strings.Join(sc.visible(), ", ")))

@@ -106,7 +106,7 @@ type Select struct {
 	With     []*With
 	Distinct bool
 	Items    []*Item
-	From     From
+	From     From // nil: one row without columns, as in SELECT 1
 	Window   *Window
 	Where    Expr
 	GroupBy  []Expr // a *Number is an ordinal, a *ColumnRef may be an output name

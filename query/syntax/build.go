@@ -197,6 +197,9 @@ func (b *builder) alias(r *aliasRule) *Ident {
 }
 
 func (b *builder) from(r *fromRule) From {
+	if r == nil {
+		return nil
+	}
 	alias := b.alias(r.Alias)
 	switch {
 	case r.Query != nil:

@@ -130,37 +130,38 @@ func keywordToken(word string, at Span) Token {
 }
 
 // spelling tries the keywords that look like the word where the grammar stopped, and like the
-// one before it.
+// one before it, and takes the one with which it gets furthest, the earlier of two: SELECT a FORM
+// orders would go on with ORDER in place of orders too, but not further than with FROM.
 func (e *explainer) spelling() *finding {
 	if len(e.tokens) > maxProbed {
 		return nil
 	}
+	at, most := -1, e.index
+	var best []string
 	for _, i := range []int{e.index, e.index - 1} {
 		word := e.word(i)
 		if word == "" {
 			continue
 		}
-		var best []string
-		most := e.index
 		for _, k := range nearKeywords(word) {
 			switch n := e.reach(e.change(i, 1, keywordToken(k, e.place(i)))); {
-			case n > most:
-				most, best = n, []string{k}
-			case n == most && len(best) == 1:
+			case n > most, n == most && i < at:
+				at, most, best = i, n, []string{k}
+			case n == most && i == at && len(best) == 1:
 				best = append(best, k)
 			}
 		}
-		if len(best) > 0 {
-			expected := best[0]
-			if i == e.index && len(best) > 1 {
-				expected = strings.Join(best, " or ")
-			}
-			d := e.findingAt(i, CodeExpected, "expected "+expected+", found "+e.found(i), keywordLabel(best))
-			d.repaired = e.change(i, 1, keywordToken(best[0], e.place(i)))
-			return d
-		}
 	}
-	return nil
+	if at < 0 {
+		return nil
+	}
+	expected := best[0]
+	if at == e.index && len(best) > 1 {
+		expected = strings.Join(best, " or ")
+	}
+	d := e.findingAt(at, CodeExpected, "expected "+expected+", found "+e.found(at), keywordLabel(best))
+	d.repaired = e.change(at, 1, keywordToken(best[0], e.place(at)))
+	return d
 }
 
 // nearKeywords returns the keywords that word may have been meant to be, the nearest first.

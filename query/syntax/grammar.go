@@ -98,7 +98,7 @@ type selectRule struct {
 	With     []*withRule   `parser:"( 'WITH' @@ ( ',' @@ )* )?"`
 	Distinct string        `parser:"'SELECT' @( 'DISTINCT' | 'ALL' )?"`
 	Items    []*itemRule   `parser:"@@ ( ',' @@ )*"`
-	From     *fromRule     `parser:"'FROM' @@"`
+	From     *fromRule     `parser:"( 'FROM' @@ )?"`
 	Window   []*windowRule `parser:"@@?"`
 	Where    *exprRule     `parser:"( 'WHERE' @@ )?"`
 	Window2  []*windowRule `parser:"@@?"`

@@ -236,9 +236,11 @@ func (x *Select) print(p *printer) {
 		p.WriteString(" DISTINCT")
 	}
 	printItems(p, x.Items)
-	p.brk()
-	p.WriteString("FROM ")
-	printFrom(p, x.From)
+	if x.From != nil {
+		p.brk()
+		p.WriteString("FROM ")
+		printFrom(p, x.From)
+	}
 	x.printClauses(p)
 }
 
