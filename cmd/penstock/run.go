@@ -27,14 +27,21 @@ Without --brokers a broker runs inside this process; its topics are kept below -
 Processes with the same file, brokers and --app share the work; each needs a --state-dir of its
 own. Bad and late rows are counted, reported, and kept on topic APP-rejects.`,
 		Example: `  penstock run examples/orders/orders.sql
+  penstock run -i examples/orders/orders.sql
   penstock run orders.sql --brokers kafka1:9092,kafka2:9092 --app trades --state-dir /var/lib/penstock`,
 		Args: arguments(1, 1, "a query file"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.file = args[0]
+			if o.prompt && !cmd.Flags().Changed("log-level") {
+				if err := a.setLogLevel("warn"); err != nil {
+					return err
+				}
+			}
 			return a.run(cmd.Context(), &o)
 		},
 	}
 	o.add(cmd.Flags())
+	cmd.Flags().BoolVarP(&o.prompt, "interactive", "i", false, "talk with the running engine at a prompt, as with penstock repl")
 	return cmd
 }
 
@@ -45,6 +52,9 @@ func (a *app) run(ctx context.Context, o *runOptions) error {
 	}
 	if err := o.complete(p); err != nil {
 		return err
+	}
+	if o.prompt && o.http.options.Address == "off" {
+		return usage("-i asks over HTTP, which --http off has switched off")
 	}
 	r := &runner{a: a, o: o}
 	if err := r.open(ctx); err != nil {
@@ -119,7 +129,10 @@ func (r *runner) close() {
 
 // supervise runs the engine to its end and shows how it goes.
 func (r *runner) supervise(ctx context.Context) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
 	ended := r.start(ctx)
+	var prompted <-chan bool // from when -i shows its prompt until it is left
 	show := r.a.newProgress(r.started)
 	tick := time.NewTicker(redrawEvery)
 	defer tick.Stop()
@@ -128,6 +141,9 @@ func (r *runner) supervise(ctx context.Context) error {
 	for {
 		select {
 		case err := <-ended:
+			if stop(); prompted != nil {
+				<-prompted
+			}
 			show.clear()
 			if r.ready || err == nil {
 				r.farewell(stopAt)
@@ -136,11 +152,22 @@ func (r *runner) supervise(ctx context.Context) error {
 		case <-stopping:
 			stopping, stopAt = nil, time.Now()
 			r.a.say("stopping (again to abort)")
+		case end := <-prompted:
+			if prompted = nil; end {
+				stop()
+			}
 		case now := <-tick.C:
 			s := r.engine.Status()
-			r.greet(s)
+			if r.greet(s) && r.o.prompt {
+				show.clear()
+				var err error
+				if prompted, err = r.talk(ctx); err != nil {
+					stop()
+					r.a.say("%v", err)
+				}
+			}
 			r.meter.add(now, s)
-			if r.meter.worth(s) || r.a.errTTY {
+			if prompted == nil && (r.meter.worth(s) || r.a.errTTY) {
 				show.step(now, func() string { return r.meter.text(s) }, "running", func() []slog.Attr { return r.meter.attrs(s) })
 			}
 		}
@@ -161,10 +188,10 @@ func (r *runner) start(ctx context.Context) <-chan error {
 	return ended
 }
 
-// greet says that everything runs, the first time that it does.
-func (r *runner) greet(s engine.Status) {
+// greet says that everything runs, the first time that it does. It tells whether this was it.
+func (r *runner) greet(s engine.Status) (first bool) {
 	if r.ready || !allRunning(s) {
-		return
+		return false
 	}
 	r.ready = true
 	sources := 0
@@ -180,6 +207,7 @@ func (r *runner) greet(s engine.Status) {
 	if url := r.service.where(); url != "" {
 		r.a.say("queries at %s", url)
 	}
+	return true
 }
 
 func allRunning(s engine.Status) bool {

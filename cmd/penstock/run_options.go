@@ -22,6 +22,7 @@ type runOptions struct {
 	app          string
 	stateDir     string
 	brokerListen string
+	prompt       bool // -i
 	engine       engine.Options
 	http         httpFlags
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -134,19 +135,54 @@ func (s *Session) list(ctx context.Context, kind string) error {
 		s.relations, s.asked = relations, time.Now()
 		s.mu.Unlock()
 		var rows [][]string
+		counted := s.countRows(ctx, relations)
 		for _, r := range relations {
 			if kind == "" || r.Kind == kind {
-				rows = append(rows, []string{r.Name, r.Kind, orDash(r.Key), strconv.Itoa(len(r.Columns)), orUnknown(r.Keys, func(n int64) string {
-					return grouped(strconv.FormatInt(n, 10))
-				}), orUnknown(r.Bytes, size), r.Source})
+				rows = append(rows, []string{r.Name, r.Kind, orDash(r.Key), strconv.Itoa(len(r.Columns)),
+					orUnknown(max(r.Keys, counted[r.Name]-1), numberText), orUnknown(r.Bytes, size), r.Source})
 			}
 		}
 		if len(rows) == 0 {
 			fmt.Fprintf(s.Out, "no %ss\n", orElse(kind, "relation"))
 			return nil
 		}
-		return s.listing([]string{"Name", "Kind", "Key", "Columns", "Keys", "Size", "Source"}, rows)
+		return s.listing(withoutUnknown([]string{"Name", "Kind", "Key", "Columns", "Keys", "Size", "Source"}, rows))
 	})
+}
+
+// countRows counts the rows of tables, as far as that is done in a second: one more than the
+// number, so that 0 is unknown.
+func (s *Session) countRows(ctx context.Context, relations []Relation) map[string]int64 {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	counted := map[string]int64{}
+	for _, r := range relations {
+		if r.Kind != "table" || r.Keys >= 0 || ctx.Err() != nil {
+			continue
+		}
+		a, err := s.Server.Query(ctx, "SELECT COUNT(*) FROM "+quoted(r.Name)+";")
+		if err != nil || len(a.Rows) != 1 || a.Fresh.Partial() {
+			continue
+		}
+		if n, err := strconv.ParseInt(string(a.Rows[0][0]), 10, 64); err == nil {
+			counted[r.Name] = n + 1
+		}
+	}
+	return counted
+}
+
+// withoutUnknown leaves out columns of a listing in which nothing is known.
+func withoutUnknown(names []string, rows [][]string) ([]string, [][]string) {
+	for c := len(names) - 1; c >= 0; c-- {
+		if slices.ContainsFunc(rows, func(r []string) bool { return r[c] != "-" }) {
+			continue
+		}
+		names = slices.Delete(slices.Clone(names), c, c+1)
+		for i := range rows {
+			rows[i] = slices.Delete(rows[i], c, c+1)
+		}
+	}
+	return names, rows
 }
 
 func orDash(text string) string { return orElse(text, "-") }

@@ -112,7 +112,7 @@ func (r *Remote) Relations(ctx context.Context) ([]Relation, error) {
 	}
 	for _, t := range tables {
 		source := "stream " + t.Stream
-		if t.Window != "" {
+		if t.Window != "" && !strings.HasPrefix(t.Window, "none") {
 			source += ", " + t.Window
 		}
 		list = append(list, Relation{Name: t.Name, Kind: "table", Key: strings.Join(t.Key, ", "), Columns: columnsFrom(t.Columns), Keys: -1, Bytes: -1, Source: source})
@@ -196,7 +196,7 @@ func (r *Remote) Rejects(ctx context.Context, n int) (*Rejects, error) {
 		one := rows[i]
 		partition, _ := strconv.Atoi(one.Partition)
 		offset, _ := strconv.ParseInt(one.Offset, 10, 64)
-		reason := one.Reason
+		reason := strings.TrimPrefix(one.Reason, one.Column+": ")
 		if one.Kind != "" && one.Kind != "bad" {
 			reason = one.Kind + ": " + reason
 		}

@@ -70,6 +70,8 @@ func (v *liveView) run(ctx context.Context) error {
 		cancel()
 		return err
 	}
+	v.s.notices.to(nil)
+	defer v.s.notices.to(v.s.editor.rl.Stdout())
 	v.s.editor.keys.give(viewer)
 	pressed := make(chan struct{})
 	go func() {

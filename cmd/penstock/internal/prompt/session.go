@@ -31,6 +31,9 @@ type Options struct {
 
 	// Interrupts lets a function have Ctrl-C instead of the process, until the result is called.
 	Interrupts func(func()) func()
+	// Lines is told where to write what others have to say while the session has the terminal; nil: to
+	// the terminal again. Nil: nobody has anything to say.
+	Lines func(io.Writer)
 	// Leaving is asked before an interactive session ends; false: stay. Nil: nothing to ask.
 	Leaving func(answer func(question string) string) bool
 }
@@ -68,7 +71,8 @@ type Session struct {
 	relations []Relation // for completion
 	asked     time.Time
 
-	failed bool
+	failed  bool
+	notices notices
 }
 
 // script is the text that statements come from, and where in it the buffer begins: so that a fault
@@ -146,6 +150,11 @@ func (s *Session) interact(ctx context.Context) error {
 	if s.Interrupts != nil {
 		defer s.Interrupts(func() {})() // a Ctrl-C between two queries ends nothing
 	}
+	if s.Lines != nil {
+		s.Lines(&s.notices)
+		defer s.Lines(nil)
+	}
+	s.notices.to(s.editor.rl.Stdout())
 	s.banner(ctx)
 	go s.refresh(ctx)
 	for ctx.Err() == nil {
