@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"reflect"
 	"strings"
 	"sync"
@@ -211,4 +212,29 @@ func TestDemoInATerminal(t *testing.T) {
 			c.await(0, "decoded")
 		})
 	}
+}
+
+// TestRunInATerminal: progress is one redrawn line, log lines and the last words stand on lines of
+// their own, and Ctrl-C at the terminal stops cleanly.
+func TestRunInATerminal(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "clicks.sql")
+	if err := os.WriteFile(file, []byte(clicksSQL), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c := startTerminal(t, 60, 20, nil, "penstock", "run", file,
+		"--state-dir", filepath.Join(dir, "state"), "--broker-listen", "127.0.0.1:0", "--http", "off")
+	at := c.await(0, "\nready in ")
+	at = c.await(at, "\rclicks: running  0 read  0/s\x1b[K")
+	c.press("\x03")
+	c.await(at, "stopping (again to abort)\r\n")
+	if err := c.cmd.Wait(); err != nil {
+		t.Errorf("%v; on the terminal:\n%s", err, c.seen())
+	}
+	at = c.await(at, "stopped in ")
+	before := strings.TrimSuffix(c.seen()[:at], "stopped in ")
+	if !strings.HasSuffix(before, "\n") && !strings.HasSuffix(before, "\r\x1b[K") {
+		t.Errorf("the last words do not begin a line: %q", before[max(0, len(before)-80):])
+	}
+	c.await(at, "\nclicks: read 0 = decoded 0 + bad 0\r\n")
 }
