@@ -22,6 +22,7 @@ type clockKeeper struct {
 	begun   bool
 	foreign time.Time // when the positions of other processes were last read
 	limits  time.Time // when the ends of the partitions were last read
+	away    time.Time // when Kafka was last found to be away
 }
 
 const (
@@ -32,13 +33,28 @@ const (
 	foreignEvery = 500 * time.Millisecond
 	// endsEvery is how often the ends of the partitions are read.
 	endsEvery = time.Second
+	// returnSlack is how long no clock moves by itself after Kafka was away. Producers have kept
+	// what they could not send, stamped with the time when they had it, and take a moment to
+	// find the broker again: until then every partition looks idle, and what they send would
+	// be late. Twice the second or two that clients wait at most between two tries.
+	returnSlack = 5 * time.Second
+	// slowAnswer is how long an answer takes only when a broker was away: clients try again by
+	// themselves, so that a broker that is back within seconds is no error, only late.
+	slowAnswer = time.Second
 	// leastSlack is how far an idle clock stays behind the wall clock in any case: records that
 	// producers have stamped and not yet sent.
 	leastSlack = 2 * time.Second
 )
 
 func newClockKeeper(r *routeLogic) *clockKeeper {
-	return &clockKeeper{route: r, last: map[int32]int64{}, clocks: map[int32]int64{}}
+	k := &clockKeeper{route: r, last: map[int32]int64{}, clocks: map[int32]int64{}}
+	if g := r.life.currentGroup(); g != nil {
+		k.away = g.lastAway()
+	}
+	if r.life.stage.status().Restarts > 0 {
+		k.away = r.life.opts.Clock.Now() // as likely as not that is why the stage begins again
+	}
+	return k
 }
 
 func (k *clockKeeper) run(ctx context.Context) {
@@ -62,7 +78,7 @@ func (k *clockKeeper) look(ctx context.Context, now time.Time) {
 	quiet := k.observe(ctx, sources, now)
 	k.hold(sources)
 	to, ok := k.target(now)
-	if !ok {
+	if !ok || now.Sub(k.away) < returnSlack {
 		return
 	}
 	for _, s := range quiet {
@@ -80,11 +96,19 @@ func (k *clockKeeper) ends(ctx context.Context, sources []*routeSource, now time
 	}
 	k.limits = now
 	limits, err := k.route.life.cluster.bounds(ctx, k.route.topic())
+	k.answered(now, err)
 	if err != nil {
 		return
 	}
 	for _, s := range sources {
 		s.limit.Store(limits[s.number].End)
+	}
+}
+
+// answered notes whether Kafka was away when it was asked at a time.
+func (k *clockKeeper) answered(asked time.Time, err error) {
+	if now := k.route.life.opts.Clock.Now(); err != nil || now.Sub(asked) > slowAnswer {
+		k.away = now
 	}
 }
 
@@ -177,14 +201,16 @@ func (k *clockKeeper) move(ctx context.Context, s *routeSource, to int64) {
 		return
 	}
 	l := k.route.life
+	asked := l.opts.Clock.Now()
 	idle, _, err := l.cluster.drained(ctx, l.topics, k.route.topic(), s.number, pos.Offset)
+	k.answered(asked, err)
 	if err != nil {
 		if ctx.Err() == nil {
 			l.log.Debug("idle check", "partition", s.number, "err", err)
 		}
 		return
 	}
-	if !idle {
+	if !idle || !k.away.Before(asked) {
 		return
 	}
 	s.mu.Lock()

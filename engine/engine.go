@@ -95,7 +95,7 @@ func (e *Engine) Run(ctx context.Context) (err error) {
 		defer e.cluster.close()
 		e.topics = newTopicIDs(e.cluster)
 		e.trimmer = newTrimmer(e.cluster, 10*time.Second)
-		err = e.prepare(ctx)
+		err = e.rideOut(ctx, e.prepare)
 	}
 	if ctx.Err() != nil {
 		return nil // stopped before it began
@@ -107,6 +107,22 @@ func (e *Engine) Run(ctx context.Context) (err error) {
 	defer stop(nil)
 	e.build()
 	return e.runAll(ctx, stop)
+}
+
+// rideOut does something at the start again until it succeeds or fails for a reason that waiting
+// does not mend. A broker that was there a moment ago and is gone comes back.
+func (e *Engine) rideOut(ctx context.Context, do func(context.Context) error) error {
+	var b backoff
+	for {
+		err := do(ctx)
+		if err == nil || final(err) || !transient(err) {
+			return err
+		}
+		e.log.Warn("kafka is away, waiting", "err", err)
+		if b.wait(ctx) != nil {
+			return err
+		}
+	}
 }
 
 // prepare makes and checks the topics, and what the state remembers of them.

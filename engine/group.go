@@ -43,6 +43,14 @@ type group struct {
 	cancel context.CancelCauseFunc // of the running Consume
 	failed error                   // what fail was called with
 	feed   *fetcher                // of the running session, when it reads runs
+	away   time.Time               // when Kafka was last found to be away
+}
+
+// lastAway is when Kafka was last found to be away, as far as this group has seen.
+func (g *group) lastAway() time.Time {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.away
 }
 
 // groupHooks are what a stage does around a session. None of them is called concurrently with
@@ -185,6 +193,9 @@ func (g *group) Consume(ctx context.Context, topics []string, handler sarama.Con
 		}
 		if err != nil {
 			g.log.Warn("kafka is away, waiting", "err", err)
+			g.mu.Lock()
+			g.away = time.Now()
+			g.mu.Unlock()
 		}
 		if g.backoff.wait(ctx) != nil {
 			return g.failure()
