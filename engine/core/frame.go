@@ -15,7 +15,7 @@ import (
 
 const (
 	frameVersion  = 1
-	maxFrameBytes = 512 << 10
+	maxFrameBytes = 512 << 10 // unless SetFrameBytes says otherwise
 )
 
 // cut says that at an offset a source partition's clock passed every time up to upTo (and after
@@ -108,6 +108,7 @@ type frameWriter struct {
 	partitions int32 // source partitions that the decisions name
 	done       [][]byte
 	buf        []byte
+	limit      int    // a frame that is larger is cut
 	table      string // whose entries are being written
 	countAt    int    // where the table's number of entries stands
 	entries    uint32
@@ -133,7 +134,7 @@ func (w *frameWriter) endTable() {
 }
 
 func (w *frameWriter) entry(p panePair, key, partials []byte) {
-	if len(w.buf) > maxFrameBytes {
+	if len(w.buf) > w.limit {
 		w.endTable()
 		w.cutFrame(nil)
 		w.begin()

@@ -11,9 +11,11 @@ type limits struct {
 	flushRows int // rows that one flush should change
 	cacheRows int // rows a table, or a window, keeps in memory
 	openBytes int // groups of open panes; beyond it the largest are spilled
+
+	frameBytes int // of a record of the loop, or of a closed pane's entries
 }
 
-var defaultLimits = limits{flushRows: 50_000, cacheRows: 1 << 17, openBytes: 64 << 20}
+var defaultLimits = limits{flushRows: 50_000, cacheRows: 1 << 17, openBytes: 64 << 20, frameBytes: maxFrameBytes}
 
 // SetMemory bounds, roughly, what the partition keeps in memory in bytes. Below a few MiB it takes
 // what a flush needs all the same.
@@ -25,13 +27,25 @@ func (f *Fold) SetMemory(n int) {
 // SetLimits sets the bounds behind SetMemory one by one: the rows that a flush should change, the
 // rows that a table keeps in memory, the bytes of open panes in memory. They change no result.
 func (f *Fold) SetLimits(flushRows, cacheRows, openBytes int) {
-	f.limits = limits{flushRows, cacheRows, openBytes}
+	f.flushRows, f.cacheRows, f.openBytes = flushRows, cacheRows, openBytes
 	for _, t := range f.tables {
 		for _, v := range t.views {
 			v.rows.limit = f.cacheRows
+			for _, tp := range v.tops {
+				if tp != nil {
+					tp.want = f.topRows(tp.need)
+				}
+			}
 		}
 	}
 }
+
+// topRows is how many of the best rows are kept where a result needs so many.
+func (f *Fold) topRows(need int) int { return 4*need + min(64, f.cacheRows) }
+
+// SetFrameBytes sets from what size on records of shares and of closed panes are split. It
+// changes no result.
+func (f *Fold) SetFrameBytes(n int) { f.frameBytes = n }
 
 // errStalled is returned by Frame while a pane is half closed.
 var errStalled = errors.New("the partition is stalled: commit a flush first")

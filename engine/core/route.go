@@ -20,13 +20,14 @@ type Router struct {
 	used    []bool
 	mu      sync.Mutex
 	sources int32
+	limit   int // bytes of a frame
 	parts   map[int32]*RoutePartition
 }
 
 // NewRouter prepares to route a stream to that many fold partitions. sources is the number of
 // source partitions that the decisions name.
 func NewRouter(p *plan.Plan, s *plan.Stream, folds int, sources int32) *Router {
-	r := &Router{plan: p, stream: s, folds: folds, sources: sources, parts: map[int32]*RoutePartition{}}
+	r := &Router{plan: p, stream: s, folds: folds, sources: sources, limit: maxFrameBytes, parts: map[int32]*RoutePartition{}}
 	r.tables = TablesOf(p, s)
 	for _, t := range r.tables {
 		for _, m := range metricsOf(p, t) {
@@ -95,6 +96,13 @@ func (r *Router) SetSources(n int32) {
 	r.sources = n
 }
 
+// SetFrameBytes sets from what size on a frame is split. It changes no result.
+func (r *Router) SetFrameBytes(n int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.limit = n
+}
+
 // Message is a record for a partition of a topic of ours.
 type Message struct {
 	Partition int32
@@ -128,7 +136,7 @@ func (r *Router) Take() *RouteFlush {
 	flush := &RouteFlush{Positions: make(map[int32]Position, len(numbers))}
 	writers := make([]frameWriter, r.folds)
 	for i := range writers {
-		writers[i] = frameWriter{stream: r.stream.Name, partitions: r.sources}
+		writers[i] = frameWriter{stream: r.stream.Name, partitions: r.sources, limit: r.limit}
 		writers[i].begin()
 	}
 	var advances []advance

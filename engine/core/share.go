@@ -26,7 +26,7 @@ func (f *Fold) sendShare(m *foldMetric, run shareRun) error {
 		return f.ownerOf(m.plan).receive(f.number, run)
 	}
 	q := f.loop[m.owner]
-	if n := len(q); n == 0 || len(q[n-1]) > maxFrameBytes {
+	if n := len(q); n == 0 || len(q[n-1]) > f.frameBytes {
 		head := binary.AppendUvarint([]byte{loopVersion}, uint64(f.number))
 		q = append(q, head)
 	}
@@ -45,7 +45,10 @@ func (f *Fold) Loop(value []byte) error {
 	if v := r.byte(); v != loopVersion {
 		return fmt.Errorf("loop record of version %d, this program reads %d", v, loopVersion)
 	}
-	from := int32(r.uvarint())
+	from := r.uvarint()
+	if r.err == nil && from >= uint64(f.partitions) {
+		return fmt.Errorf("loop record of partition %d, there are %d", from, f.partitions)
+	}
 	for len(r.b) > 0 && r.err == nil {
 		name := string(r.bytes())
 		run := shareRun{first: r.varint(), last: r.varint(), rows: append([]byte(nil), r.bytes()...)}
@@ -56,7 +59,7 @@ func (f *Fold) Loop(value []byte) error {
 		if o == nil {
 			return fmt.Errorf("a share of metric %s came to partition %d, which does not own it", name, f.number)
 		}
-		if err := o.receive(from, run); err != nil {
+		if err := o.receive(int32(from), run); err != nil {
 			return err
 		}
 	}

@@ -455,7 +455,7 @@ func (t *foldTable) keep(enter int64, kept keeper) {
 		part := t.nextPart(leave, enter)
 		r := reader{b: entries}
 		for start := entries; len(start) > 0; part++ {
-			for len(r.b) > 0 && len(start)-len(r.b) < maxFrameBytes {
+			for len(r.b) > 0 && len(start)-len(r.b) < t.f.frameBytes {
 				r.entry()
 			}
 			n := len(start) - len(r.b)

@@ -30,7 +30,7 @@ func (m *foldMetric) newTop() *top {
 	if n < 0 || m.readsBounds() {
 		return nil
 	}
-	return &top{need: n, want: 4*n + 64, keys: map[string]string{}}
+	return &top{need: n, want: m.t.f.topRows(n), keys: map[string]string{}}
 }
 
 // sortBytes is where a row stands: by ORDER BY, then by its key. They are good until the next call.
