@@ -75,6 +75,9 @@ func (s *sim) foldCommitted(n int32, writes []core.Write, frames, loop int64) er
 		return fmt.Errorf("fold partition %d: offsets %d and %d committed behind %d and %d", n, frames, loop, at.offset, at.loop)
 	}
 	s.frames[n].between(at.offset, frames, func(e *entry) {
+		if s.midway[n] = e.flush == nil; s.midway[n] {
+			return
+		}
 		for p, pos := range e.flush.at {
 			s.applied[n][fmt.Sprintf("%s/%d", e.flush.stream, p)] = pos
 		}
@@ -164,6 +167,9 @@ func (s *sim) checkApplied(f *foldSession) error {
 // checkTables reads the tables of a fold partition and compares them with the definition at the
 // offsets that it has applied.
 func (s *sim) checkTables(n int32, store core.Store) error {
+	if s.midway[n] {
+		return nil // between the parts of a split frame rows are ahead of the offsets
+	}
 	r, err := core.NewReader(s.plan, n, s.folds, store)
 	if err != nil {
 		return err

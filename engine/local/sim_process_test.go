@@ -63,6 +63,7 @@ func (s *sim) join(p *proc, g *group, claims []int32) error {
 func (x *session) beginRoute() error {
 	s, st := x.sim, x.group.stream
 	x.router = core.NewRouter(s.plan, st.plan, s.folds, int32(x.group.parts))
+	x.router.SetFrameBytes(s.frameBytes)
 	for _, n := range x.claims {
 		at := x.group.offsets[n]
 		if at.known {
@@ -114,6 +115,7 @@ func (x *session) beginFold() error {
 		if f.fold, err = core.NewFold(x.sim.plan, n, x.sim.folds, f.store); err != nil {
 			return fmt.Errorf("load fold partition %d: %w", n, err)
 		}
+		f.fold.SetFrameBytes(x.sim.frameBytes)
 		if x.sim.tiny {
 			f.fold.SetLimits(x.sim.limits[0], x.sim.limits[1], x.sim.limits[2])
 		}
@@ -267,8 +269,16 @@ func (x *session) takeRoute(tx *txn) {
 		return
 	}
 	done := &routed{stream: g.stream.plan.Name, at: map[int32]appliedAt{}}
-	for _, m := range flush.Frames {
-		tx.write(s.frames[m.Partition], entry{value: m.Value, flush: done})
+	last := map[int32]int{} // the part of a split frame that has the offsets
+	for i, m := range flush.Frames {
+		last[m.Partition] = i
+	}
+	for i, m := range flush.Frames {
+		e := entry{value: m.Value}
+		if last[m.Partition] == i {
+			e.flush = done
+		}
+		tx.write(s.frames[m.Partition], e)
 	}
 	tx.apply = func() error { return s.routeCommitted(g, flush, done) }
 	x.flight = &flight{tx: tx, applied: func() error { return nil }}

@@ -32,16 +32,17 @@ import (
 
 // sim is one run.
 type sim struct {
-	r       *rand.Rand
-	seed    uint64
-	plan    *plan.Plan
-	text    string
-	folds   int
-	wall    int64
-	faults  bool
-	tiny    bool
-	limits  [3]int
-	chances chances
+	r          *rand.Rand
+	seed       uint64
+	plan       *plan.Plan
+	text       string
+	folds      int
+	wall       int64
+	faults     bool
+	tiny       bool
+	limits     [3]int
+	frameBytes int
+	chances    chances
 
 	streams   []*simStream
 	groups    []*group // route of each stream, then fold
@@ -57,6 +58,7 @@ type sim struct {
 	ends      map[string]int64 // last end published, by metric
 	replayed  []Store          // what the changelog of each fold partition adds up to
 	applied   []map[string]appliedAt
+	midway    []bool // it has applied some parts of a split frame, and not the last
 
 	trace   uint64 // hash of everything that happened
 	verbose bool
@@ -100,6 +102,10 @@ func newSim(seed uint64) *sim {
 	if s.tiny = r.IntN(2) == 0; s.tiny {
 		s.limits = [3]int{1 + r.IntN(6), 1 + r.IntN(4), r.IntN(3) * 1000}
 	}
+	s.frameBytes = 1 << 19
+	if r.IntN(2) == 0 {
+		s.frameBytes = 50 + r.IntN(400)
+	}
 	for _, p := range s.plan.Streams {
 		s.addStream(p)
 	}
@@ -110,6 +116,7 @@ func newSim(seed uint64) *sim {
 		s.changelog = append(s.changelog, &topicPart{name: fmt.Sprintf("changelog/%d", n)})
 		s.replayed = append(s.replayed, Store{})
 		s.applied = append(s.applied, map[string]appliedAt{})
+		s.midway = append(s.midway, false)
 	}
 	s.groups = append(s.groups, fold)
 	s.drawChances()
