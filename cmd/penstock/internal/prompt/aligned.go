@@ -69,47 +69,57 @@ func (t *table) frame(border int) int {
 }
 
 // fit cuts the widest columns until a line fits, and leaves out columns at the right when
-// that is not enough.
+// that is not enough. Numbers are not cut: a part of one looks like another.
 func (t *table) fit(border, width int) {
 	if width <= 0 || t.total(border) <= width {
 		return
 	}
-	for len(t.widths) > 1 {
-		least := t.frame(border)
-		for _, w := range t.widths {
-			least += min(w, narrowest)
-		}
-		if least <= width {
-			break
-		}
+	for len(t.widths) > 1 && t.least()+t.frame(border) > width {
 		t.drop()
 	}
 	room := width - t.frame(border)
+	if len(t.widths) == 1 {
+		t.widths[0] = max(1, min(t.widths[0], room))
+		return
+	}
 	most := 0
 	for _, w := range t.widths {
 		most = max(most, w)
 	}
-	for ; most > 1; most-- {
-		n := 0
-		for _, w := range t.widths {
-			n += min(w, most)
+	capped := func() (n int) {
+		for i, w := range t.widths {
+			n += t.cut(i, w, most)
 		}
-		if n <= room {
-			break
-		}
+		return n
+	}
+	for most > 1 && capped() > room {
+		most--
 	}
 	// What is left over goes to the columns that were cut, one after the other.
+	room -= capped()
 	for i, w := range t.widths {
-		t.widths[i] = min(w, most)
-		room -= t.widths[i]
-	}
-	for i := range t.widths {
-		if natural := t.natural(i); room > 0 && natural > t.widths[i] {
-			more := min(room, natural-t.widths[i])
+		t.widths[i] = t.cut(i, w, most)
+		if more := min(room, t.natural(i)-t.widths[i]); more > 0 {
 			t.widths[i] += more
 			room -= more
 		}
 	}
+}
+
+// cut is how wide a column is when columns of text are at most so wide.
+func (t *table) cut(i, width, most int) int {
+	if t.right[i] {
+		return width
+	}
+	return min(width, most)
+}
+
+// least is how far the columns can be cut.
+func (t *table) least() (n int) {
+	for i, w := range t.widths {
+		n += t.cut(i, w, narrowest)
+	}
+	return n
 }
 
 func (t *table) natural(i int) int {

@@ -111,7 +111,8 @@ func (d *drawing) place(width, pos int) (row, col int) {
 	for _, r := range d.line[:min(pos, len(d.line))] {
 		put(r)
 	}
-	if col >= width {
+	// Terminals wrap with the next character, and a wide one that does not fit wraps early.
+	if col >= width || pos < len(d.line) && col+widths.RuneWidth(d.line[pos]) > width {
 		row, col = row+1, 0
 	}
 	return row, col

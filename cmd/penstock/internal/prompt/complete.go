@@ -121,10 +121,10 @@ func (c *completer) complete(open, line string, pos int) completion {
 // matching keeps the candidates that begin with a word, whatever its case, each once.
 func matching(list []candidate, word string) []candidate {
 	var out []candidate
-	seen := map[string]bool{}
+	seen := map[candidate]bool{}
 	for _, c := range list {
-		if len(c.text) >= len(word) && strings.EqualFold(c.text[:len(word)], word) && !seen[c.text] {
-			seen[c.text] = true
+		if len(c.text) >= len(word) && strings.EqualFold(c.text[:len(word)], word) && !seen[c] {
+			seen[c] = true
 			out = append(out, c)
 		}
 	}
