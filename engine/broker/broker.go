@@ -64,6 +64,8 @@ type Broker struct {
 	cluster *kfake.Cluster
 	addr    string
 	unlock  func() error
+	dir     string // of the data; empty: in memory
+	txns    *transactions
 
 	close sync.Once
 	err   error
@@ -95,6 +97,13 @@ func Start(opts Options) (*Broker, error) {
 	}
 	if err != nil {
 		return nil, errors.Join(err, ignoreClosed(ln.Close()), b.unlock())
+	}
+	intentFile := ""
+	if opts.DataDir != "" {
+		b.dir, intentFile = opts.DataDir, filepath.Join(opts.DataDir, lastCommit)
+	}
+	if err := b.guard(intentFile); err != nil {
+		return nil, errors.Join(err, b.Close())
 	}
 	return b, nil
 }
@@ -153,6 +162,9 @@ func (b *Broker) lockData(dir string) (string, error) {
 		return "", fmt.Errorf("use the broker's data directory: %w", err)
 	}
 	b.unlock = unlock
+	if err := recoverData(dir, logs); err != nil {
+		return "", fmt.Errorf("recover the broker's data in %s: %w", dir, err)
+	}
 	return logs, nil
 }
 
@@ -164,7 +176,13 @@ func (b *Broker) Addr() string { return b.addr }
 func (b *Broker) Close() error {
 	b.close.Do(func() {
 		b.cluster.Close()
-		b.err = b.unlock()
+		if b.txns != nil {
+			b.err = b.txns.close()
+		}
+		if b.dir != "" {
+			b.err = errors.Join(b.err, os.WriteFile(filepath.Join(b.dir, cleanStop), nil, 0o600))
+		}
+		b.err = errors.Join(b.err, b.unlock())
 	})
 	return b.err
 }
