@@ -123,24 +123,49 @@ func (s *mapStore) change(c mapChange) {
 
 // pebbleDisk is the storage package on a file system that can crash.
 type pebbleDisk struct {
-	wall  *int64
-	fs    *vfs.MemFS
-	store *storage.Store
+	wall   *int64
+	fs     *vfs.MemFS
+	store  *storage.Store
+	faults *diskFaults // nil: the disk works
+	failed error       // the first error of the store
 }
 
-func openPebbleDisk(wall *int64, fs *vfs.MemFS) (*pebbleDisk, error) {
-	d := &pebbleDisk{wall: wall, fs: fs}
-	var err error
-	d.store, err = storage.Open("state", storage.Options{App: "sim", FS: fs, CacheBytes: 1 << 20, MemTableBytes: 1 << 20, MinFreeBytes: -1,
-		Now: func() time.Time { return time.UnixMicro(*wall) }})
-	return d, err
+func openPebbleDisk(wall *int64, fs *vfs.MemFS, faults *diskFaults) (*pebbleDisk, error) {
+	d := &pebbleDisk{wall: wall, fs: fs, faults: faults}
+	return d, d.open()
+}
+
+func (d *pebbleDisk) options() storage.Options {
+	o := storage.Options{App: "sim", FS: d.fs, CacheBytes: 1 << 20, MemTableBytes: 1 << 20, MinFreeBytes: -1,
+		Now: func() time.Time { return time.UnixMicro(*d.wall) }}
+	if d.faults != nil {
+		o.FS = d.faults.wrap(d.fs)
+	}
+	return o
+}
+
+func (d *pebbleDisk) open() (err error) {
+	d.failed = nil
+	d.store, err = storage.Open("state", d.options())
+	return err
+}
+
+// note keeps the first error of the store.
+func (d *pebbleDisk) note(err error) error {
+	if err != nil && d.failed == nil {
+		d.failed = err
+	}
+	return err
 }
 
 func (d *pebbleDisk) part(n int32) localStore { return pebblePart{d, n} }
-func (d *pebbleDisk) sync() error             { return d.store.Flush() }
+func (d *pebbleDisk) sync() error             { return d.note(d.store.Flush()) }
 func (d *pebbleDisk) close() error            { return d.store.Close() }
 
 func (d *pebbleDisk) crash(r *rand.Rand) error {
+	if d.faults != nil {
+		return d.faults.reopen(d)
+	}
 	// Drawn from a generator of its own: how many files there are to draw for depends on Pebble's
 	// goroutines, and nothing else may.
 	left := rand.New(rand.NewPCG(r.Uint64(), 1))
@@ -148,9 +173,8 @@ func (d *pebbleDisk) crash(r *rand.Rand) error {
 	if err := d.store.Close(); err != nil {
 		return err
 	}
-	fresh, err := openPebbleDisk(d.wall, fs)
-	*d = *fresh
-	return err
+	d.fs = fs
+	return d.open()
 }
 
 type pebblePart struct {
@@ -158,13 +182,17 @@ type pebblePart struct {
 	n int32
 }
 
-func (p pebblePart) at() *storage.Partition         { return p.d.store.Partition("fold", p.n) }
-func (p pebblePart) Get(key []byte) ([]byte, error) { return p.at().Get(key) }
-func (p pebblePart) Offset() (int64, bool)          { return p.at().Offset() }
-func (p pebblePart) Wipe() error                    { return p.at().Wipe() }
+func (p pebblePart) at() *storage.Partition { return p.d.store.Partition("fold", p.n) }
+func (p pebblePart) Offset() (int64, bool)  { return p.at().Offset() }
+func (p pebblePart) Wipe() error            { return p.d.note(p.at().Wipe()) }
+
+func (p pebblePart) Get(key []byte) ([]byte, error) {
+	v, err := p.at().Get(key)
+	return v, p.d.note(err)
+}
 
 func (p pebblePart) Scan(lower, upper []byte, fn func(k, v []byte) bool) error {
-	return p.at().Scan(lower, upper, fn)
+	return p.d.note(p.at().Scan(lower, upper, fn))
 }
 
 func (p pebblePart) Written() int64 {
@@ -173,7 +201,7 @@ func (p pebblePart) Written() int64 {
 }
 
 func (p pebblePart) Apply(writes []core.Write, offset, asOf int64) error {
-	return p.at().ApplyAsOf(func(b *storage.Batch) error {
+	return p.d.note(p.at().ApplyAsOf(func(b *storage.Batch) error {
 		for _, w := range writes {
 			switch {
 			case w.To != nil:
@@ -185,7 +213,7 @@ func (p pebblePart) Apply(writes []core.Write, offset, asOf int64) error {
 			}
 		}
 		return nil
-	}, offset, time.UnixMicro(asOf))
+	}, offset, time.UnixMicro(asOf)))
 }
 
 // changelogRows is what of a store is also in the changelog: all but the rows of windows and the

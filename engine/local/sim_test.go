@@ -60,6 +60,8 @@ type sim struct {
 	applied   []map[string]appliedAt
 	midway    []bool // it has applied some parts of a split frame, and not the last
 
+	disk *diskFaults // nil: disks lose what was not synced, and work otherwise
+
 	trace   uint64 // hash of everything that happened
 	verbose bool
 	crashes int
@@ -164,11 +166,14 @@ func (s *sim) drawChances() {
 
 // start opens the disks of the processes.
 func (s *sim) start() error {
-	usePebble := s.r.IntN(pebbleShare) == 0
+	usePebble := s.r.IntN(pebbleShare) == 0 || s.disk != nil
 	for id := range 1 + s.r.IntN(3) {
 		p := &proc{id: id, alive: true, sessions: map[*group]*session{}}
 		if usePebble {
-			d, err := openPebbleDisk(&s.wall, vfs.NewCrashableMem())
+			d, err := openPebbleDisk(&s.wall, vfs.NewCrashableMem(), s.disk)
+			if err != nil && s.disk != nil {
+				err = s.disk.reopen(d)
+			}
 			if err != nil {
 				return err
 			}
@@ -201,16 +206,20 @@ func (s *sim) run(n int) (err error) {
 			}
 		}
 	}()
-	if err := s.start(); err != nil {
+	if err := s.tolerate(s.start()); err != nil {
 		return err
 	}
 	for range n {
-		if err := s.step(); err != nil {
+		if err := s.tolerate(s.step()); err != nil {
 			return err
 		}
 	}
-	if err := s.finish(); err != nil {
-		return err
+	for again := true; again; {
+		err := s.finish()
+		again = err != nil
+		if err := s.tolerate(err); err != nil {
+			return err
+		}
 	}
 	return s.checkEnd()
 }
