@@ -9,7 +9,7 @@ PACKAGES    ?= ./...
 # One static binary: the C compiler is never asked.
 export CGO_ENABLED ?= 0
 
-.PHONY: help build demo test race check lint vuln golden bench examples clean
+.PHONY: help build demo test race check lint vuln golden torture bench examples clean
 
 help: ## what there is to make
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,6 +45,12 @@ GOLDEN = $(shell $(GO) list -f '{{$$p := .ImportPath}}{{range .TestImports}}{{$$
 golden: ## write what the tests got into their files; read the diff then
 	$(GO) test $(GOLDEN) -rewrite
 	git --no-pager diff --stat
+
+torture: ## all of the simulator, its planted mistakes and the failing disks (an hour)
+	PENSTOCK_SIM_CRASHES=20000 $(GO) test -timeout 60m -count 1 -v -run 'TestSimulator$$' ./engine/local
+	PENSTOCK_BUGS=all $(GO) test -timeout 60m -count 1 -v -run 'TestPlantedBugs' ./engine/local
+	PENSTOCK_DISK_FAULTS=2000 PENSTOCK_DISK_DAMAGE=1000 $(GO) test -timeout 60m -count 1 -v -run 'OfAnApplication' ./engine/local
+	$(GO) test -timeout 60m -count 1 -v -run 'TestErrorAtEveryOperation|TestDamage|TestCrash|TestFullDisk' ./storage -fault.every=1 -damage.seeds=1000 -crash.seeds=1000
 
 bench: ## the benchmarks beside the code
 	$(GO) test -run '^$$' -bench . -benchmem $(PACKAGES)
