@@ -28,7 +28,6 @@ type routeLogic struct {
 	mu       sync.Mutex // guards what follows, not what it points to
 	router   *core.Router
 	sources  map[int32]*routeSource // empty when nothing is assigned
-	group    func() *group
 	stopIdle context.CancelFunc
 	idleDone chan struct{}
 }

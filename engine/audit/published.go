@@ -26,15 +26,14 @@ type result struct {
 
 // wire is a result as JSON, with the rows as the bytes that they are.
 type wire struct {
-	Metric       string
-	Start, End   string
-	From, To     string
-	Intervals    int64
-	Part, Parts  int
-	Rows         json.RawMessage
-	Offsets      map[string]map[int32]int64
-	first, last  int64
-	length, step int64
+	Metric      string
+	Start, End  string
+	From, To    string
+	Intervals   int64
+	Part, Parts int
+	Rows        json.RawMessage
+	Offsets     map[string]map[int32]int64
+	first, last int64
 }
 
 // shape is what the intervals of a metric are like.

@@ -41,7 +41,6 @@ type RoutePartition struct {
 	checks  []*expr.Program
 	errs    expr.Errors
 	sel     []int32
-	kept    []int32
 	before  []int64           // the clock when the row was read
 	enter   []int64           // max(row time, before)
 	notes   map[int32]*Reject // of the chunk, by record

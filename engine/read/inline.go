@@ -23,7 +23,6 @@ type shape struct {
 
 // selection is the second half of a read: what is ordered and shown.
 type selection struct {
-	having expr.Node
 	order  []plan.Order
 	output []plan.Named
 }

@@ -9,7 +9,6 @@ import (
 	"penstock/engine/format"
 	"penstock/query/plan"
 	"penstock/query/row"
-	"penstock/query/syntax"
 )
 
 // Result is how a test went.
@@ -38,18 +37,17 @@ type Failure struct {
 
 // run is one run of one test.
 type run struct {
-	test     *Test
-	plan     *plan.Plan
-	target   target
-	around   Circumstances
-	judge    bool
-	log      map[string][][]format.Record // what was inserted, by stream and partition
-	dealt    map[string]int
-	taken    map[string]int  // results that an expectation has looked at, by metric
-	seen     map[string]bool // rejects, likewise
-	broken   error           // what stopped the application
-	lastTime int64
-	result   *Result
+	test   *Test
+	plan   *plan.Plan
+	target target
+	around Circumstances
+	judge  bool
+	log    map[string][][]format.Record // what was inserted, by stream and partition
+	dealt  map[string]int
+	taken  map[string]int  // results that an expectation has looked at, by metric
+	seen   map[string]bool // rejects, likewise
+	broken error           // what stopped the application
+	result *Result
 }
 
 // runTest runs a test on a target that open makes.
@@ -343,8 +341,3 @@ func (t *table) normal(day string) *table {
 
 // place is where a failure stands, for a person to open.
 func (t *Test) place(line int) string { return fmt.Sprintf("%s:%d", t.file.Path, line) }
-
-// faultAt makes a fault of a test's file.
-func (t *Test) faultAt(code string, at syntax.Span, message string) *Fault {
-	return &Fault{t.file.Path, t.file.Text, []syntax.Diagnostic{{Code: code, Span: at, Message: message}}}
-}

@@ -3,7 +3,6 @@ package script
 import (
 	"context"
 	"flag"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -107,5 +106,5 @@ func TestThereAreEnough(t *testing.T) {
 	if each := time.Since(began) / time.Duration(max(1, tests)); each > 100*time.Millisecond {
 		t.Errorf("a test takes %s, promised are 100 ms", each)
 	}
-	t.Log(fmt.Sprintf("%d tests in %d files", tests, len(files)))
+	t.Logf("%d tests in %d files", tests, len(files))
 }

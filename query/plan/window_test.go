@@ -101,7 +101,7 @@ func TestSuggestedLengthsWork(t *testing.T) {
 		w, every := windows(t)
 		f := checkPanes(w, every)
 		if f == nil || w.Kind == NoWindow {
-			t.Skip("nothing refused")
+			return // nothing was refused
 		}
 		sizes, steps, both := strings.Cut(f.hint, ";")
 		if !both && strings.HasPrefix(sizes, "steps") {

@@ -76,7 +76,7 @@ func TestDecimalFromFloat(t *testing.T) {
 		f    float64
 		want string
 	}{
-		{0.1, "0.100"}, {2.0005, "2.001"}, {-2.0005, "-2.001"}, {1e15, "1000000000000000.000"}, {-0.0, "0.000"}, {1e-300, "0.000"},
+		{0.1, "0.100"}, {2.0005, "2.001"}, {-2.0005, "-2.001"}, {1e15, "1000000000000000.000"}, {math.Copysign(0, -1), "0.000"}, {1e-300, "0.000"},
 		{1e30, `"1e+30" does not fit DECIMAL(20,3)`}, {math.NaN(), "NaN is not a DECIMAL"}, {math.Inf(-1), "-Infinity is not a DECIMAL"},
 	} {
 		d, err := DecimalFromFloat(c.f, 20, 3)
