@@ -15,7 +15,14 @@ func TestDrained(t *testing.T) {
 		makeTopic(t, ctx, c, app+"-src", 1)
 		check := func(what string, from int64, want bool, wantNext int64) {
 			t.Helper()
-			idle, next, err := c.drained(ctx, ids, app+"-src", 0, from)
+			var idle bool
+			var next int64
+			var err error
+			// A topic is in the metadata of Apache Kafka before its leader serves it.
+			eventually(t, ctx, what, func() bool {
+				idle, next, err = c.drained(ctx, ids, app+"-src", 0, from)
+				return err == nil || !transient(err)
+			})
 			if err != nil {
 				t.Fatalf("%s: %v", what, err)
 			}
