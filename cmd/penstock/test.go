@@ -133,7 +133,7 @@ func (a *app) testFile(ctx context.Context, file string, opts script.Options, o 
 	}
 	for n := range uint64(max(0, o.fuzz)) {
 		seed := o.seed + n
-		around := script.Circumstances{Folds: 1 + int(seed%4), Spread: 1 + int(seed/4%3), Seed: seed, CrashShare: 0.05, Tiny: seed%5 == 0}
+		around := script.Circumstances{Folds: 1 + int(seed%4), Processes: 1 + int(seed%2), Seed: seed, CrashShare: 0.05, Tiny: seed%5 == 0}
 		fuzzed := opts
 		fuzzed.Circumstances = around
 		note := fmt.Sprintf("with --fuzz 1 --seed %d", seed)

@@ -14,12 +14,12 @@ const Extension = ".sqltest"
 
 // The codes of the diagnostics of test files.
 const (
-	CodeCommand = "P1201" // no command, or in the wrong place
-	CodeWord    = "P1202" // a word of a command that does not belong there
-	CodeTime    = "P1203" // a time or a length of time that is none
-	CodeName    = "P1204" // a stream, table, metric or column that the query file has not
-	CodeTable   = "P1205" // a table of expected rows that is none
-	CodeFile    = "P1206" // a query file that cannot be read
+	CodeCommand = "P1701" // no command, or in the wrong place
+	CodeWord    = "P1702" // a word of a command that does not belong there
+	CodeTime    = "P1703" // a time or a length of time that is none
+	CodeName    = "P1704" // a stream, table, metric or column that the query file has not
+	CodeTable   = "P1705" // a table of expected rows that is none
+	CodeFile    = "P1706" // a query file that cannot be read
 )
 
 // File is a test file.
@@ -162,7 +162,9 @@ func (p *parser) command(l line) {
 	if c.kind != expectSelect {
 		c.body = p.body()
 	}
-	p.checkBody(c)
+	if !w.failed {
+		p.checkBody(c)
+	}
 	p.test.commands = append(p.test.commands, c)
 }
 

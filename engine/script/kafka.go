@@ -145,8 +145,7 @@ func (t *kafkaTarget) run() error {
 
 func (t *kafkaTarget) state() string { return filepath.Join(t.dir, "state") }
 
-// with runs the engine and does something with it. When the engine ends meanwhile, the error is
-// why, in the words that a user sees.
+// with runs the engine and does something with it. When the engine ends meanwhile, the error is why.
 func (t *kafkaTarget) with(ctx context.Context, do func(ctx context.Context, e *engine.Engine) error) error {
 	if err := t.run(); err != nil {
 		return err
@@ -157,17 +156,34 @@ func (t *kafkaTarget) with(ctx context.Context, do func(ctx context.Context, e *
 	go func() { gone <- do(ctx, t.engine) }()
 	select {
 	case err := <-gone:
-		return err
-	case err := <-t.done:
+		if err == nil {
+			return nil
+		}
+		// An engine that stops takes its connections with it; what it says is the better reason.
+		select {
+		case stopped := <-t.done:
+			return t.died(stopped)
+		case <-time.After(lastWords):
+			return err
+		}
+	case stopped := <-t.done:
 		cancel()
 		<-gone
-		t.engine = nil
-		if err == nil {
-			err = errors.New("the engine has stopped")
-		}
-		t.failed = errors.New(strings.ReplaceAll(err.Error(), t.app+".", ""))
-		return t.failed
+		return t.died(stopped)
 	}
+}
+
+// lastWords is how long an engine may take to say why it stops.
+const lastWords = 5 * time.Second
+
+// died notes why the engine stopped, in the words that a user sees.
+func (t *kafkaTarget) died(err error) error {
+	t.engine = nil
+	if err == nil {
+		err = errors.New("the engine has stopped")
+	}
+	t.failed = errors.New(strings.ReplaceAll(err.Error(), t.app+".", ""))
+	return t.failed
 }
 
 // halt stops the engine cleanly, and notes what it said last.

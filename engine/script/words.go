@@ -2,6 +2,7 @@ package script
 
 import (
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -68,8 +69,11 @@ func (w *words) wrong(code, expected string) {
 		end := w.line.span().End
 		at, found = syntax.Span{Start: end, End: end}, "the line ends here"
 	}
-	w.p.fault(code, at, found+", expected "+expected, "")
+	w.p.fault(code, at, found+", expected "+expected, suggest(w.word, capitals.FindAllString(expected, -1)))
 }
+
+// capitals finds the words of the language in a text.
+var capitals = regexp.MustCompile(`[A-Z]{2,}`)
 
 // expect takes a word that has to be there.
 func (w *words) expect(word string) {
