@@ -1,6 +1,7 @@
 package core
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 
@@ -98,7 +99,11 @@ func (r *Reader) Rows(t *plan.Table, s Scan, fn func(b *row.Batch, values func(i
 			return err
 		}
 	}
-	b := newGroupBatch(ft, s.Used, fn)
+	size := row.MaxBatch
+	if len(s.Prefix) > 0 {
+		size = lookupBatch
+	}
+	b := newGroupBatch(ft, s.Used, size, fn)
 	if err := r.closedRows(ft, s.Prefix, open, b); err != nil || b.stopped {
 		return err
 	}
@@ -127,6 +132,9 @@ func (r *Reader) openRows(t *foldTable, prefix []byte, open *groups) error {
 		}
 	}
 	err := r.fold.state.store.Scan(lower, prefixEnd(lower), func(k, v []byte) bool {
+		if !bytes.Contains(v, prefix) {
+			return true // a lookup passes most records by without parsing them
+		}
 		err := eachOpenPane(v, func(enter int64, n int, entries []byte) error {
 			if enter < t.closed {
 				return nil
@@ -208,6 +216,7 @@ func (r *Reader) restRows(t *foldTable, open *groups, b *groupBatch) error {
 type groupBatch struct {
 	t       *foldTable
 	used    []bool
+	size    int // rows in a batch
 	fn      func(b *row.Batch, values func(i int) []row.Value, faults []int32) bool
 	g       *groups // one slot a row
 	n       int
@@ -219,38 +228,42 @@ type groupBatch struct {
 	stopped bool
 }
 
-func newGroupBatch(t *foldTable, used []bool, fn func(*row.Batch, func(int) []row.Value, []int32) bool) *groupBatch {
+// lookupBatch is the size of batches for a key or a prefix of keys: few rows are expected, and
+// room for more would cost more than reading them.
+const lookupBatch = 32
+
+func newGroupBatch(t *foldTable, used []bool, size int, fn func(*row.Batch, func(int) []row.Value, []int32) bool) *groupBatch {
 	accs := partialAccs(t.plan, t.counted())
 	if t.trailing() {
 		accs = trailingAccs(t.plan.Aggs)
 	} else {
 		skipUnused(accs, t.plan, used)
 	}
-	b := &groupBatch{t: t, used: used, fn: fn, g: newGroups(accs, false), seen: map[string]bool{}}
+	b := &groupBatch{t: t, used: used, size: size, fn: fn, g: newGroups(accs, false), seen: map[string]bool{}}
 	for _, a := range accs {
-		a.Grow(row.MaxBatch)
+		a.Grow(size)
 	}
 	for i, c := range t.plan.Group() {
 		var v *row.Vector
 		if used == nil || used[i] {
-			v = newVector(c.Type)
+			v = newVector(c.Type, size)
 		}
 		b.batch.Cols = append(b.batch.Cols, v)
 	}
 	return b
 }
 
-func newVector(t row.Type) *row.Vector {
-	v := &row.Vector{Type: t, Null: make([]bool, row.MaxBatch)}
+func newVector(t row.Type, size int) *row.Vector {
+	v := &row.Vector{Type: t, Null: make([]bool, size)}
 	switch t.Physical() {
 	case row.F64:
-		v.F64 = make([]float64, row.MaxBatch)
+		v.F64 = make([]float64, size)
 	case row.Dec:
-		v.Dec = make([]row.Int128, row.MaxBatch)
+		v.Dec = make([]row.Int128, size)
 	case row.Str:
-		v.Str = make([]string, row.MaxBatch)
+		v.Str = make([]string, size)
 	default:
-		v.I64 = make([]int64, row.MaxBatch)
+		v.I64 = make([]int64, size)
 	}
 	return v
 }
@@ -294,7 +307,7 @@ func (b *groupBatch) add(rk, state []byte, open *groups, s int32) (err error) {
 	b.ends = append(b.ends, len(b.ids))
 	b.n++
 	b.total++
-	if b.n == row.MaxBatch {
+	if b.n == b.size {
 		b.flush()
 	}
 	return nil
