@@ -23,6 +23,7 @@ type Fold struct {
 	maxRecord  int
 	state      *overlay
 	loading    bool // rows may be in the store
+	fresh      bool // the partition began with this life: nothing was in the store
 
 	streams map[string]*sources
 	tables  []*foldTable

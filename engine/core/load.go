@@ -53,6 +53,7 @@ func (t *foldTable) appendMeta(b []byte) []byte {
 func (f *Fold) load() error {
 	b, err := f.state.store.Get([]byte{kindMeta})
 	if err != nil || b == nil {
+		f.fresh = err == nil
 		return err
 	}
 	f.loading = true
@@ -210,7 +211,7 @@ func (t *foldTable) loadPanes() error {
 
 // unknown tells the kept tops of a view that the store has rows they have not seen.
 func (v *view) unknown() {
-	v.rows.stored = true
+	v.rows.stored, v.rows.complete = true, false
 	for _, tp := range v.tops {
 		if tp != nil {
 			tp.bar = []byte{}

@@ -21,8 +21,11 @@ type rowCache struct {
 	dirty   []int32
 	// stored: the store may hold rows. A window that was born and died between two flushes never asks it.
 	stored bool
-	writes bool // the flush in flight has rows for the store
-	key    []byte
+	// complete: every row is in memory, because all of them were made here and none was let go.
+	// A key that is not here is new, and the store need not be asked.
+	complete bool
+	writes   bool // the flush in flight has rows for the store
+	key      []byte
 }
 
 const (
@@ -32,7 +35,7 @@ const (
 )
 
 func newRowCache(o *overlay, prefix []byte, local, counted, stored bool, accs []expr.Acc, limit int) *rowCache {
-	return &rowCache{o: o, prefix: prefix, local: local, counted: counted, stored: stored,
+	return &rowCache{o: o, prefix: prefix, local: local, counted: counted, stored: stored, complete: !stored,
 		g: newGroups(accs, false), limit: limit}
 }
 
@@ -44,7 +47,7 @@ func (c *rowCache) slot(hash uint64, key []byte) (int32, error) {
 	}
 	c.g.grow()
 	c.flags = append(c.flags, 0)
-	if !c.stored {
+	if !c.stored || c.complete {
 		return s, nil
 	}
 	c.key = append(append(c.key[:0], c.prefix...), key...)
@@ -117,6 +120,7 @@ func (c *rowCache) committed() error {
 
 // shrink keeps the changed rows only.
 func (c *rowCache) shrink() error {
+	c.complete = false
 	old, flags := c.g, c.flags
 	c.g = newGroups(old.accs, false)
 	kept := make([]savedRow, 0, len(c.dirty))
@@ -152,7 +156,7 @@ func (c *rowCache) scan(scratch *groups, fn func(g *groups, s int32)) error {
 			fn(c.g, s)
 		}
 	}
-	if !c.stored {
+	if !c.stored || c.complete {
 		return nil
 	}
 	var bad error

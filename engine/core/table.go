@@ -337,7 +337,7 @@ func (t *foldTable) bucket(w int64) *view {
 }
 
 func (t *foldTable) newView(w int64, prefix []byte, local bool, accs []expr.Acc) *view {
-	v := &view{window: w, rows: newRowCache(t.f.state, prefix, local, t.counted(), t.f.loading || !local, accs, t.f.cacheRows)}
+	v := &view{window: w, rows: newRowCache(t.f.state, prefix, local, t.counted(), t.f.loading || !local && !t.f.fresh, accs, t.f.cacheRows)}
 	for _, m := range t.metrics {
 		v.tops = append(v.tops, m.newTop())
 	}
