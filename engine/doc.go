@@ -28,6 +28,10 @@
 //	topics.go     the topics of an application: made, or checked and described
 //	status.go     what an engine is doing, at one moment
 //	caught_up.go  ending when everything that could be read is in the results
+//	query.go      a statement answered from the tables of all processes; scan.go its part that is here
+//	serve.go      what an engine that answers does beside running: members.go, history.go, sizes.go
+//	overview.go   where every partition stands, over all processes
+//	why.go        what holds a metric's results back
 //	engine.go     the stages of a plan together, from start to end
 //	logging.go    everybody's log lines, into slog
 //

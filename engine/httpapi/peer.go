@@ -20,6 +20,7 @@ func (s *Server) part(w http.ResponseWriter, r *http.Request) {
 		fail(w, newProblem(http.StatusBadRequest, codeRequest, "not the request of another process: "+err.Error(), ""))
 		return
 	}
+	requestRead(w)
 	release, err := s.slot(r.Context())
 	if err != nil {
 		fail(w, err)

@@ -23,6 +23,7 @@ func (s *Server) query(w http.ResponseWriter, r *http.Request) {
 		fail(w, err)
 		return
 	}
+	requestRead(w)
 	as := accepted(r)
 	if as == eventStream {
 		s.subscribe(w, r, q)

@@ -100,6 +100,9 @@ func TestRoutes(t *testing.T) {
 			t.Errorf("%s: %d\n%.1500s\nexpected %s", path, status, body, holds)
 		}
 	}
+	if _, _, body := p.body(t, "POST", "/v1/query", "", "", "EXPLAIN WHY BUYS"); !strings.Contains(body, `"why":{"name":"BUYS","causes":[{"code":"`) {
+		t.Errorf("%s", body)
+	}
 	_, _, text := p.body(t, "GET", "/metrics", "", "", "")
 	for _, name := range []string{"penstock_build_info", "penstock_records_consumed_total", "penstock_records_rejected_total", "penstock_records_late_total",
 		"penstock_consumer_lag_records", "penstock_watermark_timestamp_seconds", "penstock_emits_total", "penstock_emit_latency_seconds_count",

@@ -136,17 +136,24 @@ func (s *Server) Handler() http.Handler {
 			fail(w, p)
 			return
 		}
-		handler, pattern := mux.Handler(r)
-		if pattern == "" {
+		if _, pattern := mux.Handler(r); pattern == "" {
 			s.unknown(w, r, mux)
 			return
 		}
 		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
-		// Without one of its own a handler's answer has to be read in time; streams take it off.
-		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(s.opts.QueryTimeout + time.Minute))
-		_ = handler
+		if r.ContentLength == 0 {
+			requestRead(w)
+		}
+		// A client that does not take its answer must not keep it here for ever; streams take this off.
+		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(s.opts.MaxTimeout + time.Minute))
 		mux.ServeHTTP(w, r)
 	})
+}
+
+// requestRead takes the limit of time off the request once it was read. It would end the request's
+// context while a long query runs: the server goes on reading, to notice that the client has gone.
+func requestRead(w http.ResponseWriter) {
+	_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
 }
 
 // unknown answers for a path or a method that there is not.
