@@ -73,8 +73,6 @@ run without a prompt and it stops at the first that fails (exit code 1; 4 when t
 	f.BoolVarP(&o.expanded, "expanded", "x", false, "one line for each column")
 	f.StringVarP(&o.output, "output", "o", "", "write answers to this file")
 	f.StringVar(&o.tokenFile, "token-file", "", "file with the token of a server that wants one")
-	cmd.MarkFlagsMutuallyExclusive("command", "file")
-	cmd.MarkFlagsMutuallyExclusive("format", "csv", "json", "jsonl", "no-align")
 	return cmd
 }
 
@@ -116,8 +114,20 @@ func (o *replOptions) client(a *app) (*httpapi.Client, error) {
 }
 
 func (o *replOptions) settings(person bool) (prompt.Settings, error) {
+	if len(o.commands) > 0 && o.file != "" {
+		return prompt.Settings{}, usage("-c and -f exclude each other").hint(`a file within -c is -c '\i FILE'`)
+	}
 	person = person && len(o.commands) == 0 && o.file == ""
 	s := prompt.Defaults(person)
+	given := 0
+	for _, set := range []bool{o.csv, o.json, o.jsonl, o.unaligned, o.format != ""} {
+		if set {
+			given++
+		}
+	}
+	if given > 1 {
+		return s, usage("more than one of --format, --csv, --json, --jsonl and --no-align")
+	}
 	s.Rows = o.rows
 	if o.expanded {
 		s.Expanded = "on"
