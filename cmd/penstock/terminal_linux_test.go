@@ -123,11 +123,24 @@ func (c *terminal) press(keys string) {
 	}
 }
 
+// wait waits for the end of the program and until everything that it wrote was read: what the test
+// writes itself comes behind it.
+func (c *terminal) wait() error {
+	c.t.Helper()
+	err := c.cmd.Wait()
+	const mark = "\x00end of output\x00"
+	if _, err := c.tty.WriteString(mark); err != nil {
+		c.t.Fatal(err)
+	}
+	c.await(0, mark)
+	return err
+}
+
 // leave waits for the end of the program, requires the exit code, and requires that the terminal
 // is as it was: the cursor shown, the first screen back, the same settings.
 func (c *terminal) leave(code int) {
 	c.t.Helper()
-	err := c.cmd.Wait()
+	err := c.wait()
 	if got := c.cmd.ProcessState.ExitCode(); got != code {
 		c.t.Errorf("exit code %d (%v), expected %d; on the terminal:\n%s", got, err, code, c.seen())
 	}
@@ -226,7 +239,7 @@ func TestRunInATerminal(t *testing.T) {
 	at = c.await(at, "\rclicks: running  0 read  0/s\x1b[K")
 	c.press("\x03")
 	c.await(at, "stopping (again to abort)\r\n")
-	if err := c.cmd.Wait(); err != nil {
+	if err := c.wait(); err != nil {
 		t.Errorf("%v; on the terminal:\n%s", err, c.seen())
 	}
 	at = c.await(at, "stopped in ")
