@@ -30,6 +30,7 @@ var commands = []struct {
 	{"run", newRun},
 	{"run", newRepl},
 	{"run", newAudit},
+	{"run", newRejects},
 	{"files", newCheck},
 	{"files", newFmt},
 	{"files", newExplain},

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -39,7 +38,8 @@ func (a *auditor) rejects(ctx context.Context) error {
 	}
 	got := map[rejected][]string{}
 	err = a.read(ctx, topic, spans, func(rec *kgo.Record) error {
-		at, what := a.rejectOf(rec)
+		x := rejectedOf(rec)
+		at, what := rejected{x.Stream, x.Partition, x.Offset}, x.Kind+" "+x.Tables
 		src := a.streams[at.stream]
 		if src == nil || src.parts[at.partition] == nil || at.offset >= src.parts[at.partition].at.Offset {
 			return nil
@@ -102,28 +102,6 @@ func (a *auditor) wanted(x *reference.Reject) bool {
 		policy = o.LateData
 	}
 	return policy == "" || policy == "reject"
-}
-
-// rejectOf reads the headers of a rejected row.
-func (a *auditor) rejectOf(rec *kgo.Record) (at rejected, what string) {
-	var kind, tables string
-	for _, h := range rec.Headers {
-		v := string(h.Value)
-		switch h.Key {
-		case "stream":
-			at.stream = v
-		case "partition":
-			n, _ := strconv.Atoi(v)
-			at.partition = int32(n)
-		case "offset":
-			at.offset, _ = strconv.ParseInt(v, 10, 64)
-		case "kind":
-			kind = v
-		case "tables":
-			tables = v
-		}
-	}
-	return at, kind + " " + tables
 }
 
 func (r *RejectsReport) example(d Difference) {
