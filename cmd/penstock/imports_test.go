@@ -46,6 +46,7 @@ var doors = []struct {
 	{"github.com/chzyer/readline", "penstock/cmd/penstock", true},
 	{"github.com/spf13/cobra", "penstock/cmd/penstock", false},
 	{"golang.org/x/term", "penstock/cmd/penstock", true},
+	{"github.com/prometheus/client_golang", "penstock/engine/httpapi", false},
 	{"github.com/mattn/go-runewidth", "penstock/cmd/penstock", true},
 }
 
