@@ -31,7 +31,7 @@ const bugFolder = "../../testdata/bugs"
 
 // slice is the mistakes that every run of the tests plants; PENSTOCK_BUGS=all plants all of them, and
 // a comma-separated list those.
-const slice = "clock-not-restored,range-delete-in-flight,share-before-the-pane-closed,top-runs-dry,windows-not-rebuilt"
+const slice = "clock-not-restored,distinct-leaves-early,doubled-frame,open-record-deleted-early,share-before-the-pane-closed"
 
 // bugSeeds is within how many seeds the simulator has to find a mistake.
 const bugSeeds = 1000

@@ -25,9 +25,7 @@ func TestGapOfTenYears(t *testing.T) {
 	if err := c.End(); err != nil {
 		t.Fatal(err)
 	}
-	// A second is promised; one by one the intervals would take minutes. The rest is for a machine
-	// that does other things too.
-	if took := time.Since(began); took > 20*time.Second {
+	if took := time.Since(began); took > time.Second {
 		t.Errorf("took %s", took)
 	}
 	var b strings.Builder
