@@ -43,7 +43,11 @@ func clientOptions(brokers []string, id string, log *slog.Logger) []kgo.Opt {
 const maxBatchBytes = 1_000_000
 
 func openCluster(ctx context.Context, brokers []string, id string, log *slog.Logger) (*cluster, error) {
-	client, err := kgo.NewClient(clientOptions(brokers, id, log)...)
+	client, err := kgo.NewClient(append(clientOptions(brokers, id, log),
+		// What is written here may be there twice; but who waits for it must be able to stop
+		// waiting. Otherwise a record that was on its way when the broker died holds up the end
+		// of the process until the broker is back.
+		kgo.AllowIdempotentProduceCancellation())...)
 	if err != nil {
 		return nil, fmt.Errorf("kafka client: %w", err)
 	}
