@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -148,6 +149,7 @@ func (p position) String() string {
 	for key, at := range p {
 		parts = append(parts, key+"="+strconv.FormatInt(at, 10))
 	}
+	slices.Sort(parts)
 	return strings.Join(parts, ",")
 }
 

@@ -244,6 +244,14 @@ func TestQueriesAtOnce(t *testing.T) {
 	if _, err := p.Client.Query(w.ctx, QueryRequest{SQL: "SELECT 1"}); !errors.As(err, &problem) || problem.Status != http.StatusTooManyRequests {
 		t.Errorf("%v", err)
 	}
+	if _, err := p.Client.Query(w.ctx, QueryRequest{SQL: "SELECT 1", TimeoutMS: 50}); !errors.As(err, &problem) || problem.Status != http.StatusGatewayTimeout || problem.Code != codeTimeout {
+		t.Errorf("%v, expected that the time was over", err)
+	}
+	ctx, cancel := context.WithTimeout(w.ctx, 50*time.Millisecond)
+	defer cancel()
+	if _, err := p.Client.Query(ctx, QueryRequest{SQL: "SELECT 1"}); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("%v, expected that the client gave up", err)
+	}
 	release()
 	if _, err := p.Client.Query(w.ctx, QueryRequest{SQL: "SELECT 1"}); err != nil {
 		t.Error(err)
