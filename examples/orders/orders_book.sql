@@ -1,5 +1,6 @@
 -- orders_book: the metrics of orders.sql in the form that the book Spark in Action prints them:
 -- List(69) for a count, List(EPE, ABC, ...) for the five symbols.
+-- Try it: penstock gen orders --count 100000 | penstock eval examples/orders/orders_book.sql --input orders=- --timestamp orders=time
 
 CREATE STREAM orders (
   time TIMESTAMP, order_id BIGINT, client_id BIGINT, symbol VARCHAR,

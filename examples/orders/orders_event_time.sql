@@ -1,5 +1,6 @@
 -- orders_event_time: the metrics of orders.sql by the time written in each order, so that a file
 -- read again gives the same results whenever it is read. Orders may be 10 seconds out of order.
+-- Try it: penstock gen orders --count 100000 | penstock eval examples/orders/orders_event_time.sql --input orders=-
 
 CREATE STREAM orders (
   time TIMESTAMP, order_id BIGINT, client_id BIGINT, symbol VARCHAR,
