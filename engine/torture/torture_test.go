@@ -266,7 +266,7 @@ func (r *run) finish() {
 // audit compares everything.
 func (r *run) audit() {
 	began := time.Now()
-	report, err := audit.Run(r.ctx, client(r.t, r.kafka.addr()), audit.Options{Plan: r.plan, App: r.app, Tables: true})
+	report, err := audit.Run(r.ctx, client(r.t, r.kafka.addr()), audit.Options{Plan: r.plan, App: r.app, Tables: true, Wait: time.Minute})
 	if err != nil {
 		r.t.Fatal(err)
 	}
