@@ -14,5 +14,6 @@
 //   - kafka.go: a client, topics, and words for a broker that is not there.
 //   - progress.go: one redrawn line on a terminal, a log line now and then otherwise.
 //
-// The packages below: gen makes the lines of the orders example, live draws metrics in a terminal.
+// The packages below: gen makes the lines of the orders example, live draws metrics in a terminal,
+// internal/prompt is the prompt of repl and run -i.
 package main

@@ -18,7 +18,7 @@ func footer(a *Answer) string {
 	if f.Partial() {
 		text := fmt.Sprintf("%d/%d partitions", f.Answered, f.Total)
 		if len(f.Missing) > 0 {
-			text += ": " + safe(strings.Join(f.Missing, ", "))
+			text += ": " + missing(f)
 		}
 		return "(" + strings.Join(append(parts, text), ", ") + ")"
 	}
@@ -35,6 +35,18 @@ func footer(a *Answer) string {
 		parts = append(parts, "as of "+clock(f.AsOf))
 	}
 	return "(" + strings.Join(parts, ", ") + ")"
+}
+
+// mostMissing is how many missing partitions are named.
+const mostMissing = 3
+
+// missing says which partitions are not in an answer, and why.
+func missing(f Fresh) string {
+	text := safe(strings.Join(f.Missing[:min(len(f.Missing), mostMissing)], ", "))
+	if n := len(f.Missing) - mostMissing; n > 0 {
+		text += fmt.Sprintf(", and %d more", n)
+	}
+	return text
 }
 
 // clock is a time of today, or with its date when it is long ago: as everywhere in Penstock, UTC.

@@ -147,7 +147,7 @@ func liveFoot(a *Answer) string {
 	if f.Total > 0 {
 		text := fmt.Sprintf("%d/%d partitions", f.Answered, f.Total)
 		if len(f.Missing) > 0 {
-			text += ": " + safe(strings.Join(f.Missing, ", "))
+			text += ": " + missing(f)
 		}
 		parts = append(parts, text)
 		if f.Lag >= 0 {
@@ -183,8 +183,8 @@ func liveResult(a *Answer) live.Result {
 	for _, row := range a.Rows {
 		var parts []string
 		for i, cell := range row {
-			if i == value {
-				continue
+			if i == value || strings.HasPrefix(a.Columns[i].Name, "window_") && len(a.Columns) > 2 {
+				continue // the foot says as of when
 			}
 			text, _ := cellText(cell, a.Columns[i])
 			parts = append(parts, pad(safe(text), label[i], a.Columns[i].numeric() && i > 0))
