@@ -109,7 +109,7 @@ func (t *routeTable) dropLate(p *RoutePartition) int64 {
 			kept = append(kept, i)
 			continue
 		}
-		r := p.note(p.index[i], "late", "", "late: every window of the row had ended by its partition's clock, "+
+		r := p.note(p.index[i], "late", "", "every window of the row had ended by its partition's clock, "+
 			string(row.FormatTimestamp(nil, p.before[i])))
 		r.Tables = append(r.Tables, t.plan.Name)
 	}
