@@ -14,6 +14,7 @@ import (
 
 	"penstock/engine"
 	"penstock/engine/broker"
+	"penstock/engine/broker/kafkatest"
 	"penstock/engine/format"
 	"penstock/engine/reference"
 	"penstock/query/plan"
@@ -29,6 +30,8 @@ CREATE METRIC TOP5CLIENTS AS SELECT client_id, total FROM client_totals ORDER BY
 CREATE METRIC BUYS WITH (format = 'list') AS SELECT COUNT(*) FROM orders WINDOW TUMBLING (SIZE 5 SECONDS) WHERE side = 'B' EMIT FINAL;
 `
 
+func TestMain(m *testing.M) { kafkatest.Main(m) }
+
 // world is a broker with orders on it, and what the reference says of them.
 type world struct {
 	t       *testing.T
@@ -40,18 +43,24 @@ type world struct {
 
 func newWorld(t *testing.T, orders, partitions int) *world {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	t.Cleanup(cancel)
 	b, err := broker.Start(broker.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = b.Close() })
+	return newWorldOn(t, b.Addr(), orders, partitions)
+}
+
+// newWorldOn is newWorld on a broker that nothing else uses.
+func newWorldOn(t *testing.T, addr string, orders, partitions int) *world {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
+	t.Cleanup(cancel)
 	p, diags := plan.Bind("orders.sql", ordersText)
 	if p == nil {
 		t.Fatal(diags)
 	}
-	w := &world{t: t, ctx: ctx, brokers: []string{b.Addr()}, plan: p, log: make([][]format.Record, partitions)}
+	w := &world{t: t, ctx: ctx, brokers: []string{addr}, plan: p, log: make([][]format.Record, partitions)}
 	w.produce(rand.New(rand.NewPCG(1, 2)), orders, time.Date(2016, 3, 22, 20, 25, 20, 0, time.UTC))
 	return w
 }

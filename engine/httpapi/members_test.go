@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"penstock/engine/broker/kafkatest"
 	"penstock/query/row"
 )
 
@@ -14,7 +15,13 @@ import (
 // says, also by key and with groups. When one is gone, the others' answers say what is missing and
 // hold nothing that is wrong.
 func TestThreeProcesses(t *testing.T) {
-	w := newWorld(t, 3000, 6)
+	for _, b := range kafkatest.Brokers(t) {
+		t.Run(b.Name, func(t *testing.T) { threeProcesses(newWorldOn(t, b.Addr, 3000, 6)) })
+	}
+}
+
+func threeProcesses(w *world) {
+	t := w.t
 	var all []*process
 	for range 3 {
 		all = append(all, w.start(6, Options{}))
