@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -128,6 +129,10 @@ func TestKafkaCannotBeReached(t *testing.T) {
 // TestKafkaKilled kills the only broker under a running engine, leaves it away for a while, and
 // starts it again: the engine rides it out, and the results are as if nothing had happened.
 func TestKafkaKilled(t *testing.T) {
+	if os.Getenv(kafkatest.Env) == "off" {
+		t.Log("only Apache Kafka can be killed, and it is off")
+		return
+	}
 	ctx := testContext(t, 3*time.Minute)
 	kafka, err := kafkatest.Start(ctx, kafkatest.Options{})
 	var un *kafkatest.Unavailable
