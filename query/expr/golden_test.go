@@ -16,7 +16,7 @@ import (
 // Each is computed three ways: by EvalRow, by a Program over a batch that holds the row at a few
 // positions among others, and folded. They have to agree.
 func TestGolden(t *testing.T) {
-	datadriven.Walk(t, "testdata", func(t *testing.T, path string) {
+	datadriven.Walk(t, "testdata/golden", func(t *testing.T, path string) {
 		var cols []goldenColumn
 		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
 			var out strings.Builder

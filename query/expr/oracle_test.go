@@ -251,7 +251,7 @@ func TestTextKeepsCharacters(t *testing.T) {
 
 // Each function has a golden line.
 func TestEveryFunctionIsPinned(t *testing.T) {
-	files, err := filepath.Glob("testdata/*")
+	files, err := filepath.Glob("testdata/golden/*")
 	if err != nil {
 		t.Fatal(err)
 	}
