@@ -195,7 +195,7 @@ func metricTable(m *plan.Metric, list []published, day string, whole bool) *tabl
 	cols := m.Read.Columns()
 	for _, p := range list {
 		if m.Format == "list" {
-			t.rows = append(t.rows, []string{cell(p.key), p.text})
+			t.rows = append(t.rows, []string{cell(p.key), cell(p.text)})
 			continue
 		}
 		head := []string{"", "", fmt.Sprint(p.intervals), cell(offsetText(p.offsets)), cell(p.key), cell(p.text)}
