@@ -31,15 +31,20 @@ func Eval(p *plan.Plan, opts Options, inputs map[string]io.Reader, w io.Writer) 
 		}
 	}
 	e.End()
+	return e, e.WriteResults(w)
+}
+
+// WriteResults writes every result, one JSON object a line.
+func (e *Evaluator) WriteResults(w io.Writer) error {
 	out := bufio.NewWriter(w)
 	var line []byte
 	for _, o := range e.Results() {
 		line = append(format.AppendJSON(line[:0], &o.Result), '\n')
 		if _, err := out.Write(line); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return e, out.Flush()
+	return out.Flush()
 }
 
 // input adds the lines of r.
@@ -49,8 +54,7 @@ func (e *Evaluator) input(name string, r io.Reader) error {
 		return err
 	}
 	if s.timeColumn < 0 {
-		return fmt.Errorf("stream %s takes the time of its rows from Kafka, and lines of a file have none: "+
-			"declare it WITH (timestamp = 'column'), or name the column with --timestamp %s=%s", name, name, s.timeCandidate())
+		return NoTime(s.plan)
 	}
 	s.partition(0)
 	lines := bufio.NewReaderSize(r, 1<<20)
@@ -75,12 +79,12 @@ func (e *Evaluator) input(name string, r io.Reader) error {
 	}
 }
 
-// timeCandidate is a column that could hold the time, for a message.
-func (s *stream) timeCandidate() string {
-	for _, c := range s.plan.Columns {
-		if c.Type.Kind == row.Timestamp {
-			return c.Name
-		}
+// NoTime says that lines of a stream have no time, and how to give them one.
+func NoTime(s *plan.Stream) error {
+	column := "column"
+	if i := slices.IndexFunc(s.Columns, func(c row.Column) bool { return c.Type.Kind == row.Timestamp }); i >= 0 {
+		column = s.Columns[i].Name
 	}
-	return "column"
+	return fmt.Errorf("stream %s takes the time of its rows from Kafka, and lines of a file have none: "+
+		"declare it WITH (timestamp = 'column'), or name the column with --timestamp %s=%s", s.Name, s.Name, column)
 }

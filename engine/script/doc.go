@@ -17,6 +17,8 @@
 //     engine. The project's own tests ask it; users need not.
 //   - diff.go: expected and got, side by side. report.go: what the runner prints, for people, as
 //     JSON and as JUnit. update.go writes what was got into the file.
+//   - eval.go: steps that expect nothing, for `penstock eval`: what they give, or the test that they
+//     make with it. steps.go: lines of a stream as such steps.
 //
 // A test sees only what a user could see: committed results, rejects, counts, tables. So the same
 // file holds whatever runs it.

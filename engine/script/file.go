@@ -30,6 +30,7 @@ type File struct {
 	Tests []*Test
 
 	queryAt    syntax.Span
+	under      string        // path of the query file that the caller wants tested, whatever the file names
 	statements []syntax.Span // CREATE statements before the first test
 }
 

@@ -3,6 +3,7 @@ package script
 import (
 	"context"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -13,6 +14,7 @@ import (
 	"pgregory.net/rapid"
 
 	"penstock/engine/broker/kafkatest"
+	"penstock/query/plan"
 	"penstock/query/syntax"
 )
 
@@ -92,6 +94,33 @@ func TestCellsAreReadBack(t *testing.T) {
 			b, err := literal(g)
 			if err != nil || string(b) != texts[i] || cells[i] == "NULL" {
 				t.Fatalf("%q was shown as %s and read as %q: %v", texts[i], cells[i], b, err)
+			}
+		}
+	})
+}
+
+// Whatever lines a topic holds, the steps that are written of them insert the same.
+func TestStepsInsertTheLines(t *testing.T) {
+	p, _ := plan.Bind("x.sql", goldenQuery+"CREATE STREAM on_kafka_time (at TIMESTAMP) WITH (topic = 'o');\n")
+	rapid.Check(t, func(t *rapid.T) {
+		lines := rapid.SliceOfN(rapid.OneOf(rapid.StringMatching(`[^\n]*`), rapid.SampledFrom([]string{"", "NULL", "'a','b'", "'a'", "E'", " x", "x\r", "a|b", "--", "\xff"})), 1, 4).Draw(t, "lines")
+		for i, l := range lines {
+			lines[i] = strings.ReplaceAll(l, "\n", "")
+		}
+		for stream, timestamps := range map[string]map[string]string{"s": nil, "on_kafka_time": {"on_kafka_time": "at"}} {
+			in := map[string]io.Reader{stream: strings.NewReader(strings.Join(lines, "\n") + "\n")}
+			text, err := Steps(p, in, timestamps)
+			if err != nil {
+				t.Fatal(err)
+			}
+			f, diags := Parse("x.sqltest", text)
+			if len(diags) > 0 || len(f.Tests) != 1 {
+				t.Fatalf("%v in\n%s", diags, text)
+			}
+			for i, r := range f.Tests[0].commands[0].records {
+				if string(r.value) != lines[i] || r.null || r.hasTime != (timestamps != nil) {
+					t.Fatalf("line %q was written as\n%s and read as %+v", lines[i], text, r)
+				}
 			}
 		}
 	})

@@ -62,10 +62,12 @@ func (t *Test) plan(read func(path string) (string, error)) (*plan.Plan, *Fault)
 	return nil, &Fault{f.Path, f.Text, here}
 }
 
-// queryPath is where the query file is, empty when there is none: what FILE names, or without
-// statements of its own the file beside it of the same name.
+// queryPath is where the query file is, empty when there is none: what the caller wants, or FILE
+// names, or without statements of its own the file beside it of the same name.
 func (f *File) queryPath() string {
 	switch {
+	case f.under != "":
+		return f.under
 	case f.Query != "":
 		if filepath.IsAbs(f.Query) {
 			return f.Query

@@ -76,6 +76,9 @@ func runTest(ctx context.Context, t *Test, o *Options) *Result {
 		return res
 	}
 	r.all(ctx)
+	if o.after != nil {
+		o.after(r)
+	}
 	if err := r.target.Close(); err != nil && r.broken == nil {
 		r.failure(t.Line, "TEST "+t.Name).Reason = err.Error()
 	}

@@ -22,6 +22,8 @@ type Options struct {
 	Judge bool
 	// Brokers run the tests through Kafka instead of in this process; see KafkaOptions.
 	Kafka *KafkaOptions
+
+	after func(*run) // sees a run behind its last command, before the target closes
 }
 
 // open makes the target of a test.
