@@ -42,11 +42,18 @@ func streamAccount(s engine.StreamStatus) string {
 func evalAccount(s *plan.Stream, p *plan.Plan, e *reference.Evaluator) string {
 	got := e.Tally(s.Name, 0)
 	t := core.Tally{Read: got.Read, Decoded: got.Decoded, Bad: got.Bad}
-	var tables []string
-	for _, table := range core.TablesOf(p, s) {
-		x := got.Tables[table.Name]
-		tables = append(tables, table.Name)
+	tables := tablesOf(p, s)
+	for _, name := range tables {
+		x := got.Tables[name]
 		t.Tables = append(t.Tables, core.TableTally{Applied: x.Applied, Filtered: x.Filtered, Late: x.Late, Failed: x.Failed})
 	}
 	return account(s.Name, t, tables)
+}
+
+// tablesOf names the tables that read a stream, in the order of their tallies.
+func tablesOf(p *plan.Plan, s *plan.Stream) (names []string) {
+	for _, t := range core.TablesOf(p, s) {
+		names = append(names, t.Name)
+	}
+	return names
 }
