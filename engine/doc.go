@@ -23,6 +23,7 @@
 //	recovery.go   Goka's view of our store, and how its recovery is kept from hanging
 //	takeover.go   ending what a process left open when it died
 //	clocks.go     time goes on in source partitions that say nothing; none runs too far ahead
+//	growth.go     new partitions of a source topic are assigned to somebody
 //	idle.go       whether a source partition has nothing more to say
 //	offsets.go    committed and end offsets, cutting topics behind them
 //	topics.go     the topics of an application: made, or checked and described

@@ -212,18 +212,5 @@ func (c *cluster) leave(ctx context.Context, group, instance string) error {
 	if g, ok := groups[group]; !ok || g.Err != nil || len(g.Members) < 2 {
 		return nil
 	}
-	req := kmsg.NewPtrLeaveGroupRequest()
-	req.Group = group
-	m := kmsg.NewLeaveGroupRequestMember()
-	m.InstanceID = kmsg.StringPtr(instance)
-	m.Reason = kmsg.StringPtr("the process ends")
-	req.Members = append(req.Members, m)
-	resp, err := req.RequestWith(ctx, c.client)
-	if err == nil {
-		err = kerr.ErrorForCode(resp.ErrorCode)
-	}
-	if err != nil {
-		return fmt.Errorf("leave group %s: %w", group, err)
-	}
-	return nil
+	return c.leaveGroup(ctx, group, instance)
 }

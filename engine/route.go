@@ -140,7 +140,7 @@ func highestClock(at map[int32]sourceOffset) (int64, bool) {
 	return high, found
 }
 
-// begin starts to look for idle partitions.
+// begin starts to look for idle partitions, and for new ones.
 func (r *routeLogic) begin(_ context.Context, s *session) error {
 	ctx, stop := context.WithCancel(s.ctx)
 	done := make(chan struct{})
@@ -149,7 +149,10 @@ func (r *routeLogic) begin(_ context.Context, s *session) error {
 	r.mu.Unlock()
 	go func() {
 		defer close(done)
-		newClockKeeper(r).run(ctx)
+		var wg sync.WaitGroup
+		wg.Go(func() { newClockKeeper(r).run(ctx) })
+		wg.Go(func() { r.watchGrowth(ctx) })
+		wg.Wait()
 	}()
 	return nil
 }
