@@ -175,6 +175,9 @@ func (e *Engine) topicDone(ctx context.Context, group, topic string) (bool, erro
 		return false, err
 	}
 	for p, b := range limits {
+		if at[p].Offset != noOffset && at[p].Offset < b.Start {
+			return false, nil // they were removed unread, which the stage is about to say
+		}
 		from := max(at[p].Offset, b.Start)
 		if from >= b.End {
 			continue
