@@ -89,10 +89,6 @@ const beforeAll = noTime / 4
 // positions whose aggregates hold an Error value, which a vector cannot: their rows come from Values.
 func (r *Reader) Rows(t *plan.Table, s Scan, fn func(b *row.Batch, values func(i int) []row.Value, faults []int32) bool) error {
 	ft := r.fold.byName[t.Name]
-	if !r.fold.begunOf(t.Stream) {
-		// A source partition has no clock yet, so no pane is closed. What the others brought is open.
-		ft.closed = beforeAll / ft.shape.pane
-	}
 	open := newGroups(partialAccs(t, ft.counted()), false)
 	if !s.Closed {
 		if err := r.openRows(ft, s.Prefix, open); err != nil {

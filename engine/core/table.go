@@ -71,6 +71,9 @@ func newFoldTable(f *Fold, t *plan.Table) *foldTable {
 	ft := &foldTable{f: f, plan: t, id: idOf(t.Name), open: map[int64]*openPane{}, views: map[int64]*view{}}
 	metrics := metricsOf(f.plan, t)
 	ft.shape = shapeOf(t, metrics)
+	// Until every source partition has a clock no pane is closed, also none before 1970.
+	ft.closed = beforeAll / ft.shape.pane
+	ft.applied = ft.closed
 	for _, m := range metrics {
 		fm := newFoldMetric(ft, m)
 		if m.Emit == plan.EmitChanges {
