@@ -50,11 +50,12 @@ golden: ## write what the tests got into their files; read the diff then
 	$(GO) test $(GOLDEN) -rewrite
 	git --no-pager diff --stat
 
-torture: ## all of the simulator, its planted mistakes and the failing disks (an hour)
+torture: ## all of the simulator, its planted mistakes, the failing disks, and real processes (two hours)
 	PENSTOCK_SIM_CRASHES=20000 $(GO) test -timeout 60m -count 1 -v -run 'TestSimulator$$' ./engine/local
 	PENSTOCK_BUGS=all $(GO) test -timeout 60m -count 1 -v -run 'TestPlantedBugs' ./engine/local
 	PENSTOCK_DISK_FAULTS=2000 PENSTOCK_DISK_DAMAGE=1000 $(GO) test -timeout 60m -count 1 -v -run 'OfAnApplication' ./engine/local
 	$(GO) test -timeout 60m -count 1 -v -run 'TestErrorAtEveryOperation|TestDamage|TestCrash|TestFullDisk' ./storage -fault.every=1 -damage.seeds=1000 -crash.seeds=1000
+	$(GO) test -timeout 3h -count 1 -v ./engine/torture -torture.full
 
 bench: ## the benchmarks beside the code
 	$(GO) test -run '^$$' -bench . -benchmem $(PACKAGES)

@@ -59,8 +59,8 @@ func TestChangelogMadeAgain(t *testing.T) {
 	f.again(f.dir, topic, "deleted and made again")
 }
 
-// TestStateOfANewerFormat is refused before anything is touched.
-func TestStateOfANewerFormat(t *testing.T) {
+// TestOtherNumberOfTablePartitions: it is fixed when an application first starts.
+func TestOtherNumberOfTablePartitions(t *testing.T) {
 	f := newFaultRun(t)
 	o := f.options(f.dir, false)
 	o.FoldPartitions = 5
