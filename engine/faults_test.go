@@ -159,7 +159,9 @@ func TestKafkaKilled(t *testing.T) {
 		}
 		return list
 	}
-	o := Options{Brokers: brokers, App: "shop", Plan: p, FoldPartitions: 4, StateDir: filepath.Join(t.TempDir(), "state")}
+	// Between two parts of the log all partitions are idle, for as long as Kafka takes to come back. Decisions
+	// about that would be among what the results follow from, and nobody could say which to expect.
+	o := Options{Brokers: brokers, App: "shop", Plan: p, FoldPartitions: 4, StateDir: filepath.Join(t.TempDir(), "state"), HoldClocks: true}
 	running, stop := context.WithCancel(ctx)
 	e := testEngine(t, o)
 	done := make(chan error, 1)
