@@ -3,7 +3,6 @@ package torture
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -144,13 +143,4 @@ func (p *process) clean(t *testing.T) {
 			p.kill()
 		}
 	})
-}
-
-// exitCode is the code in an error of exec, -1 for a signal, 0 for none.
-func exitCode(err error) int {
-	var e *exec.ExitError
-	if errors.As(err, &e) {
-		return e.ExitCode()
-	}
-	return 0
 }
