@@ -77,13 +77,11 @@ func (a *auditor) settle(ctx context.Context) error {
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
-			if limit.Err() != nil {
-				return nil
-			}
-			if err != nil {
+			if limit.Err() == nil && err != nil {
 				return err
 			}
-			if pause(limit, 100*time.Millisecond) != nil {
+			if limit.Err() != nil || pause(limit, 100*time.Millisecond) != nil {
+				a.report.Notes = append(a.report.Notes, fmt.Sprintf("topic %s has records that group %s-fold has not read after %s", topic, a.App, a.Wait))
 				return nil
 			}
 		}

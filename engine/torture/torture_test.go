@@ -266,9 +266,17 @@ func (r *run) finish() {
 // audit compares everything.
 func (r *run) audit() {
 	began := time.Now()
-	report, err := audit.Run(r.ctx, client(r.t, r.kafka.addr()), audit.Options{Plan: r.plan, App: r.app, Tables: true, Wait: time.Minute})
-	if err != nil {
-		r.t.Fatal(err)
+	report := r.audited()
+	if !report.Settled {
+		// The clock of an idle partition moved just when the processes had caught up: the frame
+		// that says so has no reader left. Another process reads it.
+		r.t.Logf("once more, because %v", report.Notes)
+		p := r.member("--exit-when-caught-up")
+		r.start(p)
+		if err := p.ended(r.ctx, 3*time.Minute); err != nil {
+			r.t.Error(err)
+		}
+		report = r.audited()
 	}
 	var text strings.Builder
 	for _, m := range report.Metrics {
@@ -302,6 +310,15 @@ func (r *run) audit() {
 	if err := verdict(report); err != nil {
 		r.t.Error(err)
 	}
+}
+
+func (r *run) audited() *audit.Report {
+	r.t.Helper()
+	report, err := audit.Run(r.ctx, client(r.t, r.kafka.addr()), audit.Options{Plan: r.plan, App: r.app, Tables: true})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return report
 }
 
 // verdict is an error unless everything was compared and is equal.
