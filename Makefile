@@ -25,8 +25,9 @@ test: ## all tests, on the embedded broker and on Apache Kafka
 	$(GO) test -timeout 20m $(PACKAGES)
 
 # Without goroutines there is nothing to find: query, and what is deterministic in
-# engine (the first is held by a test beside the borders).
-RACED = $(shell $(GO) list $(PACKAGES) | grep -vE '^penstock/(query|examples|engine/(core|format|local|reference)$$)')
+# engine (the first is held by a test beside the borders). Nor is there where a test
+# drives other processes: the command's terminals, torture, the real Kafka's harness.
+RACED = $(shell $(GO) list $(PACKAGES) | grep -vE '^penstock/(query|examples|cmd/penstock$$|engine/(core|format|local|reference|torture|bench|broker/kafkatest)$$)')
 
 race: ## what has goroutines under the race detector, on the embedded broker (needs a C compiler)
 	CGO_ENABLED=1 PENSTOCK_TEST_KAFKA=off $(GO) test -race -timeout 40m $(RACED)
