@@ -105,6 +105,19 @@ func bar(share float64, width int) string {
 	return text
 }
 
+// level is where a value stands between two others, from 0 to 7. Among infinite ones there is only
+// the highest and the rest.
+func level(v, low, high float64) int {
+	share := (v - low) / (high - low)
+	switch {
+	case v >= high:
+		return 7
+	case !(share > 0):
+		return 0
+	}
+	return min(7, int(share*8))
+}
+
 // sparkline draws the last values in at most width columns, the lowest as the lowest glyph and the
 // highest as the highest; a value that is missing is a space.
 func sparkline(values []float64, present []bool, width int) string {
@@ -129,7 +142,7 @@ func sparkline(values []float64, present []bool, width int) string {
 		case !(high > low):
 			b.WriteString("▄")
 		default:
-			b.WriteRune([]rune("▁▂▃▄▅▆▇█")[min(7, int((v-low)/(high-low)*8))])
+			b.WriteRune([]rune("▁▂▃▄▅▆▇█")[level(v, low, high)])
 		}
 	}
 	return b.String()

@@ -2,6 +2,7 @@ package live
 
 import (
 	"fmt"
+	"math"
 	"regexp"
 	"strings"
 	"testing"
@@ -60,6 +61,26 @@ func TestViews(t *testing.T) {
 			return ""
 		})
 	})
+}
+
+// TestSparklineOfInfinity: infinite and enormous values have a place too.
+func TestSparklineOfInfinity(t *testing.T) {
+	inf := math.Inf(1)
+	for _, c := range []struct {
+		values []float64
+		want   string
+	}{
+		{[]float64{1, inf, 2}, "▁█▁"},
+		{[]float64{-inf, 1, 2}, "▁▁█"},
+		{[]float64{-inf, inf}, "▁█"},
+		{[]float64{-math.MaxFloat64, 0, math.MaxFloat64}, "▁▁█"},
+		{[]float64{0, 4, 8}, "▁▅█"},
+	} {
+		present := []bool{true, true, true}[:len(c.values)]
+		if got := sparkline(c.values, present, 10); got != c.want {
+			t.Errorf("%v: got %s, want %s", c.values, got, c.want)
+		}
+	}
 }
 
 // TestEveryWidth: whatever comes and however small the terminal is, a line is exactly as wide as
