@@ -198,8 +198,6 @@ func TestPromptEditor(t *testing.T) {
 	p.types("hand\r") // the editor gets the keys, all of them
 	p.sees("edited by hand", "from client_totals limit 1;", "4021", "(1 row", "trades=> ")
 	p.answers("\\! echo from the shell\r", "from the shell")
-	p.types(ctrlD)
-	p.ends(exitDone)
 }
 
 func TestPromptShowsFaults(t *testing.T) {
