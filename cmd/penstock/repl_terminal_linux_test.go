@@ -46,7 +46,7 @@ func (p *talker) answers(keys string, texts ...string) {
 // ends waits for the end, requires the exit code and that the terminal is as it was.
 func (p *talker) ends(code int) {
 	p.t.Helper()
-	err := p.cmd.Wait()
+	err := p.wait()
 	if got := p.cmd.ProcessState.ExitCode(); got != code {
 		p.t.Errorf("exit code %d (%v), expected %d; on the terminal:\n%s", got, err, code, p.seen())
 	}
@@ -149,6 +149,11 @@ func TestPromptInterrupts(t *testing.T) {
 	p.sees("client_totals;\r\n")
 	p.types(ctrlC)
 	p.sees("cancelled after ", "trades=> ")
+	// Typed ahead, when Enter was not yet read.
+	p.types("select 'slow' from client_totals;\r" + ctrlC + "select ")
+	p.sees("cancelled after ", "trades=> select ")
+	p.types(ctrlC)
+	p.sees("trades=> ")
 	// The connection is there still, and \watch and \tail end the same way.
 	p.answers("select total from client_totals limit 1;\r", "18,204,112.50")
 	p.types("\\watch 0.05\r")
@@ -197,7 +202,9 @@ func TestPromptEditor(t *testing.T) {
 	p.sees("editing")
 	p.types("hand\r") // the editor gets the keys, all of them
 	p.sees("edited by hand", "from client_totals limit 1;", "4021", "(1 row", "trades=> ")
-	p.answers("\\! echo from the shell\r", "from the shell")
+	p.answers("\\! echo from the shell\r", "\x1b[?2004lfrom the shell\r\n")
+	p.types(ctrlD)
+	p.ends(exitDone)
 }
 
 func TestPromptShowsFaults(t *testing.T) {

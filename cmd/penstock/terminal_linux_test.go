@@ -127,7 +127,11 @@ func (c *terminal) press(keys string) {
 // writes itself comes behind it.
 func (c *terminal) wait() error {
 	c.t.Helper()
+	stuck := time.AfterFunc(patience, func() { c.cmd.Process.Kill() })
 	err := c.cmd.Wait()
+	if !stuck.Stop() {
+		c.t.Fatalf("it did not end; on the terminal so far:\n%q", c.seen())
+	}
 	const mark = "\x00end of output\x00"
 	if _, err := c.tty.WriteString(mark); err != nil {
 		c.t.Fatal(err)

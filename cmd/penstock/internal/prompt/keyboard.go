@@ -1,9 +1,12 @@
 package prompt
 
 import (
+	"bytes"
 	"io"
 	"os"
 	"sync"
+
+	"github.com/chzyer/readline"
 )
 
 // keyboard owns the terminal's input. Only one reader has it at a time: the prompt's line editor
@@ -67,7 +70,12 @@ func (k *keyboard) Read(p []byte) (int, error) {
 			return 0, io.EOF
 		}
 		if len(k.ready) > 0 {
+			// Up to Enter and no further: readline would keep the rest until the next line, and a
+			// Ctrl-C in it is for what this line starts.
 			n := copy(p, k.ready)
+			if i := bytes.IndexAny(p[:n], "\r\n"); i >= 0 {
+				n = i + 1
+			}
 			k.ready = k.ready[n:]
 			k.mu.Unlock()
 			return n, nil
@@ -99,6 +107,23 @@ func (k *keyboard) read(who reader, buf []byte) (int, error) {
 		return 0, err
 	}
 	return k.in.Read(buf)
+}
+
+// interrupted takes the Ctrl-C that came behind Enter while the terminal still gave it as a byte,
+// and what was typed before it. What was typed behind stays for the next line.
+func (k *keyboard) interrupted() bool {
+	k.reading.Lock()
+	defer k.reading.Unlock()
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.wait.there() {
+		buf := make([]byte, 4096)
+		n, _ := k.in.Read(buf) // an error is there again for the next line
+		k.ready = append(k.ready, k.keys.feed(buf[:n])...)
+	}
+	i := bytes.LastIndexByte(k.ready, readline.CharInterrupt)
+	k.ready = k.ready[i+1:]
+	return i >= 0
 }
 
 // pressed passes on the bytes of keys while a view is shown, until its turn ends.

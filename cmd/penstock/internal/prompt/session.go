@@ -8,6 +8,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/term"
@@ -71,6 +72,7 @@ type Session struct {
 	relations []Relation // for completion
 	asked     time.Time
 
+	early   atomic.Bool // Ctrl-C came behind Enter, before anything ran
 	failed  bool
 	notices notices
 }
@@ -148,7 +150,8 @@ func (s *Session) interact(ctx context.Context) error {
 	stop := context.AfterFunc(ctx, s.editor.close)
 	defer stop()
 	if s.Interrupts != nil {
-		defer s.Interrupts(func() {})() // a Ctrl-C between two queries ends nothing
+		// A Ctrl-C between two queries ends nothing; between Enter and its query, it is the query's.
+		defer s.Interrupts(func() { s.early.Store(true) })()
 	}
 	if s.Lines != nil {
 		s.Lines(&s.notices)
@@ -158,6 +161,7 @@ func (s *Session) interact(ctx context.Context) error {
 	s.banner(ctx)
 	go s.refresh(ctx)
 	for ctx.Err() == nil {
+		s.early.Store(false)
 		line, err := s.editor.read(s.prompt(), s.buffer)
 		if ctx.Err() != nil {
 			return nil
@@ -356,6 +360,9 @@ func (s *Session) interruptible(ctx context.Context, work func(context.Context) 
 		cancel(errCancelled)
 	})
 	defer stop()
+	if s.editor != nil && s.editor.keys.interrupted() || s.early.Load() {
+		cancel(errCancelled)
+	}
 	started := time.Now()
 	done := make(chan error, 1)
 	go func() { done <- work(ctx) }()

@@ -11,5 +11,6 @@ type waiter struct{}
 func newWaiter(*os.File) (waiter, error) { return waiter{}, nil }
 
 func (waiter) await() (bool, error) { return true, nil }
+func (waiter) there() bool          { return false }
 func (waiter) wake()                {}
 func (waiter) rest()                {}

@@ -41,6 +41,12 @@ func (w waiter) await() (there bool, err error) {
 	}
 }
 
+// there tells whether there is input now.
+func (w waiter) there() bool {
+	n, err := unix.Poll([]unix.PollFd{{Fd: int32(w.in.Fd()), Events: unix.POLLIN}}, 0)
+	return n > 0 && err == nil
+}
+
 func (w waiter) wake() { w.wakes.Write([]byte{0}) }
 
 // rest takes back what wake wrote and nobody waited for.
