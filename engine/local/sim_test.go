@@ -201,7 +201,7 @@ func (s *sim) run(n int) (err error) {
 			err = fmt.Errorf("panic: %v\n%s", p, stack())
 		}
 		for _, p := range s.procs {
-			if closeErr := p.disk.close(); err == nil && closeErr != nil {
+			if closeErr := s.closed(p.disk.close()); err == nil && closeErr != nil {
 				err = closeErr
 			}
 		}
@@ -221,7 +221,10 @@ func (s *sim) run(n int) (err error) {
 			return err
 		}
 	}
-	return s.checkEnd()
+	if err := s.checkEnd(); err != nil {
+		return fmt.Errorf("at the end: %w", err)
+	}
+	return nil
 }
 
 // event notes what happens, for the trace of a run.
