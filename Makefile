@@ -9,7 +9,7 @@ PACKAGES    ?= ./...
 # One static binary: the C compiler is never asked.
 export CGO_ENABLED ?= 0
 
-.PHONY: help build demo test race check lint vuln golden torture bench examples clean
+.PHONY: help build demo test race check lint vuln golden fuzz torture bench examples clean
 
 help: ## what there is to make
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,6 +50,9 @@ GOLDEN = $(shell $(GO) list -f '{{$$p := .ImportPath}}{{range .TestImports}}{{$$
 golden: ## write what the tests got into their files; read the diff then
 	$(GO) test $(GOLDEN) -rewrite
 	git --no-pager diff --stat
+
+fuzz: ## every fuzzer for ten minutes (FUZZTIME=20s for less)
+	GO=$(GO) .ci/fuzz
 
 torture: ## all of the simulator, its planted mistakes, the failing disks, and real processes (two hours)
 	PENSTOCK_SIM_CRASHES=20000 $(GO) test -timeout 60m -count 1 -v -run 'TestSimulator$$' ./engine/local
