@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync"
 
 	"github.com/alecthomas/participle/v2"
 	"github.com/alecthomas/participle/v2/lexer"
@@ -50,14 +51,14 @@ func Parse(text string) ([]Statement, []Diagnostic) {
 // ParseExpr turns a text into one expression.
 func ParseExpr(text string) (Expr, []Diagnostic) {
 	c := chunk{tokens: withoutComments(Lex(text)), end: Span{len(text), len(text)}}
-	x, diags, _ := parseWith(exprParser, c, (*builder).expr)
+	x, diags, _ := parseWith(exprParser(), c, (*builder).expr)
 	return x, diags
 }
 
 // parseChunk parses one statement, and what follows it where a `;` seems to be missing.
 func parseChunk(c chunk) (s Statement, all []Diagnostic) {
 	for range maxFaulty {
-		one, diags, rest := parseWith(statementParser, c, (*builder).statement)
+		one, diags, rest := parseWith(statementParser(), c, (*builder).statement)
 		if all = append(all, diags...); len(all) == 0 {
 			return one, nil
 		}
@@ -135,10 +136,16 @@ type failure struct {
 	whole  bool   // a whole statement had been read
 }
 
-// Lookahead 0 commits a rule to the first token it takes; see grammar.go.
+// Lookahead 0 commits a rule to the first token it takes; see grammar.go. Each parser is built when
+// the first text comes: that takes some milliseconds, which commands that parse nothing, or no single
+// expressions, need not wait for.
 var (
-	statementParser = participle.MustBuild[statementRule](participle.Lexer(symbols{}), participle.UseLookahead(0))
-	exprParser      = participle.MustBuild[exprRule](participle.Lexer(symbols{}), participle.UseLookahead(0))
+	statementParser = sync.OnceValue(func() *participle.Parser[statementRule] {
+		return participle.MustBuild[statementRule](participle.Lexer(symbols{}), participle.UseLookahead(0))
+	})
+	exprParser = sync.OnceValue(func() *participle.Parser[exprRule] {
+		return participle.MustBuild[exprRule](participle.Lexer(symbols{}), participle.UseLookahead(0))
+	})
 )
 
 // parseRules runs the grammar over one statement.
