@@ -158,7 +158,7 @@ func (e *Engine) checkLives(lives map[string]string) error {
 			continue
 		}
 		if was != id {
-			errs = append(errs, stopf("%s was deleted and made again (id %s, now %s): the state in %s belongs to the old one; "+
+			errs = append(errs, stateError("%s was deleted and made again (id %s, now %s): the state in %s belongs to the old one; "+
 				"start again under another --app and an empty --state-dir", what, was, id, e.opts.StateDir))
 		}
 	}

@@ -47,6 +47,10 @@ func (e *StaleError) Unwrap() error { return e.Err }
 // something. It ends the engine.
 type StopError struct {
 	Err error
+	// State: what this application remembers, in its state directory, its topics and its groups,
+	// does not fit what there is now. Going on would be wrong; only another application name, or
+	// what is missing, helps. False: something else has to be mended, a topic or a row for instance.
+	State bool
 }
 
 func (e *StopError) Error() string { return e.Err.Error() }
@@ -68,9 +72,24 @@ func stopf(format string, args ...any) error {
 	return &StopError{Err: fmt.Errorf(format, args...)}
 }
 
+// stateError is a StopError about what the application remembers.
+func stateError(format string, args ...any) error {
+	return &StopError{Err: fmt.Errorf(format, args...), State: true}
+}
+
 // final tells whether an error is for the user to mend.
-func final(err error) bool {
+func final(err error) bool { return finalCause(err) != nil }
+
+// finalCause is what in an error is for the user to mend, without what was wrapped around it on its
+// way: Goka makes several lines of it. It is nil when there is nothing.
+func finalCause(err error) error {
 	var stop *StopError
 	var lost *LostOffsetError
-	return errors.As(err, &stop) || errors.As(err, &lost)
+	switch {
+	case errors.As(err, &stop):
+		return stop
+	case errors.As(err, &lost):
+		return lost
+	}
+	return nil
 }

@@ -134,7 +134,7 @@ func (f *foldLogic) begin(context.Context, *session) error {
 	for _, part := range parts {
 		fold, err := core.NewFold(f.life.opts.Plan, part.number, f.life.opts.FoldPartitions, part.local)
 		if err != nil {
-			return stopf("load fold partition %d: %w", part.number, err)
+			return stateError("load fold partition %d: %w", part.number, err)
 		}
 		// A quarter of the memory is Pebble's cache; another is for Kafka's buffers and the flushes.
 		fold.SetMemory(int(f.life.opts.Memory) / 2 / len(parts))

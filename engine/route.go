@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -30,6 +31,7 @@ type routeLogic struct {
 	sources  map[int32]*routeSource // empty when nothing is assigned
 	stopIdle context.CancelFunc
 	idleDone chan struct{}
+	last     []SourceStatus // what was assigned before; nil once something else is
 }
 
 // routeSource is an assigned source partition.
@@ -47,6 +49,9 @@ func newRouteStage(e *Engine, s *plan.Stream) *stage {
 	n := names{e.opts.App}
 	return e.newStage(n.RouteGroup(s.Name), true, 1024, func(l *life) logic {
 		r := &routeLogic{life: l, stream: s, names: n, step: smallestPane(e.opts.Plan, s), sources: map[int32]*routeSource{}}
+		if before := e.route(s); before != nil {
+			_, r.last = before.status()
+		}
 		e.setRoute(s.Name, r)
 		return r
 	})
@@ -96,7 +101,7 @@ func (r *routeLogic) assign(ctx context.Context, s *session) error {
 		s.start(r.topic(), p, pos.Offset)
 		part, err := router.Assign(p, pos)
 		if err != nil {
-			return &StopError{Err: err}
+			return &StopError{Err: err, State: true}
 		}
 		if high, ok := highestClock(at); joins && ok {
 			part.MoveClock(high, core.DecisionJoin)
@@ -107,7 +112,7 @@ func (r *routeLogic) assign(ctx context.Context, s *session) error {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.router, r.sources = router, sources
+	r.router, r.sources, r.last = router, sources, nil
 	return nil
 }
 
@@ -122,7 +127,7 @@ func startPosition(topic string, at sourceOffset, limits bounds) (pos core.Posit
 	}
 	pos, err = core.ParsePosition(at.Offset, at.Metadata)
 	if err != nil {
-		return pos, false, stopf("%s/%d: %w", topic, at.Partition, err)
+		return pos, false, stateError("%s/%d: %w", topic, at.Partition, err)
 	}
 	return pos, false, nil
 }
@@ -283,5 +288,24 @@ func (r *routeLogic) release() {
 	if r.life.ctx.Err() != nil {
 		return // the end, not a rebalance: Status goes on to say how far it came
 	}
+	for _, s := range r.sources {
+		r.last = append(r.last, s.status())
+	}
 	r.sources = map[int32]*routeSource{}
+}
+
+// status returns where the assigned partitions stand and, while none is assigned because Kafka is
+// away or the group rebalances, where those stood that were.
+func (r *routeLogic) status() (now, before []SourceStatus) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, s := range r.sources {
+		now = append(now, s.status())
+	}
+	byNumber := func(a, b SourceStatus) int { return int(a.Partition - b.Partition) }
+	slices.SortFunc(now, byNumber)
+	if len(now) == 0 {
+		before = slices.SortedFunc(slices.Values(r.last), byNumber)
+	}
+	return now, before
 }

@@ -108,13 +108,13 @@ func (s *stage) supervise(ctx context.Context) error {
 			return nil
 		}
 		s.setState("restarting", err)
-		if final(err) {
-			return err
+		if cause := finalCause(err); cause != nil {
+			return cause
 		}
 		var ce *coreError
 		if errors.As(err, &ce) {
 			if repeated++; repeated >= coreRetries {
-				return &StopError{Err: err}
+				return &StopError{Err: err, State: true}
 			}
 		} else {
 			repeated = 0

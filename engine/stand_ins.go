@@ -67,7 +67,7 @@ func (t topicManager) ensure(topic string, npar int) error {
 		return err
 	}
 	if len(parts) != npar {
-		return stopf("topic %q has %d partitions, expected %d as its group's other topics", topic, len(parts), npar)
+		return stateError("topic %q has %d partitions, expected %d as its group's other topics", topic, len(parts), npar)
 	}
 	return nil
 }

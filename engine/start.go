@@ -111,7 +111,7 @@ func (e *Engine) startFold(ctx context.Context) (streamMarks, error) {
 }
 
 func (e *Engine) forgotten(what, group string) error {
-	return stopf("%s: group %s has no committed offsets any more, but the tables of application %q hold rows already; "+
+	return stateError("%s: group %s has no committed offsets any more, but the tables of application %q hold rows already; "+
 		"Kafka forgets the offsets of a group that is away for longer than offsets.retention.minutes; start again under another --app",
 		what, group, e.opts.App)
 }
@@ -121,7 +121,7 @@ func (e *Engine) forgotten(what, group string) error {
 func (e *Engine) startRoute(ctx context.Context, s *plan.Stream, mark string) error {
 	group, topic := names{e.opts.App}.RouteGroup(s.Name), s.Options.Topic
 	if id := e.topics.known(topic); mark != "" && mark != id {
-		return stopf("stream %s: application %q has read topic %s before under the id %s, now it has the id %s: it was deleted and made again, "+
+		return stateError("stream %s: application %q has read topic %s before under the id %s, now it has the id %s: it was deleted and made again, "+
 			"or the query file named another topic; its offsets mean other records now; start again under another --app",
 			s.Name, e.opts.App, topic, mark, id)
 	}

@@ -38,6 +38,9 @@ type StreamStatus struct {
 	Topic      string
 	Tables     []string // the tables that read it, in the order of Tally.Tables
 	Partitions []SourceStatus
+	// Before are the partitions that were read here last, while none is: Kafka is away, or the group
+	// rebalances. What they say may have been read again by somebody else meanwhile.
+	Before []SourceStatus
 }
 
 // SourceStatus is where a source partition stands: read and computed, though perhaps not yet
@@ -64,11 +67,8 @@ func (e *Engine) Status() Status {
 			stream.Tables = append(stream.Tables, t.Name)
 		}
 		if r := e.route(s); r != nil {
-			for _, src := range r.assigned() {
-				stream.Partitions = append(stream.Partitions, src.status())
-			}
+			stream.Partitions, stream.Before = r.status()
 		}
-		slices.SortFunc(stream.Partitions, func(a, b SourceStatus) int { return int(a.Partition - b.Partition) })
 		st.Streams = append(st.Streams, stream)
 	}
 	if fold != nil {
@@ -83,10 +83,11 @@ func (e *Engine) Status() Status {
 	return st
 }
 
-// Tally returns what became of the records of a stream that are read here, over all partitions.
+// Tally returns what became of the records of a stream that are read here, or were last, over all
+// partitions.
 func (s StreamStatus) Tally() core.Tally {
 	var t core.Tally
-	for _, p := range s.Partitions {
+	for _, p := range append(s.Partitions, s.Before...) {
 		t.Add(p.Tally)
 	}
 	return t

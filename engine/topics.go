@@ -260,7 +260,7 @@ func (c *cluster) checkTopic(ctx context.Context, s topicSpec, have topicState) 
 	if len(diffs) == 0 {
 		return nil
 	}
-	return stopf("topic %q (%s) %s; %s", s.name, s.what, strings.Join(diffs, ", "), s.hint)
+	return stateError("topic %q (%s) %s; %s", s.name, s.what, strings.Join(diffs, ", "), s.hint)
 }
 
 func (c *cluster) topicConfigs(ctx context.Context, topic string) (map[string]string, error) {

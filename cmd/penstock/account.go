@@ -32,7 +32,7 @@ func tableName(name string) string { return strings.TrimPrefix(name, "$") }
 
 // streamAccount is the account of a stream that the engine reads, over the partitions read here.
 func streamAccount(s engine.StreamStatus) string {
-	if len(s.Partitions) == 0 {
+	if len(s.Partitions)+len(s.Before) == 0 {
 		return s.Stream + ": nothing was read here"
 	}
 	return account(s.Stream, s.Tally(), s.Tables)

@@ -18,7 +18,7 @@ const (
 	exitUsage       = 2   // flags or arguments were wrong
 	exitInvalid     = 3   // a query file is invalid
 	exitUnreachable = 4   // broker or server unreachable, or it refused us
-	exitState       = 5   // local state is incompatible or in use
+	exitState       = 5   // state, local or in Kafka, is in use, or does not fit what there is now
 	exitDifferent   = 6   // fmt -l, fmt -d: differences found
 	exitInterrupted = 130 // stopped by Ctrl-C before the work was done
 )

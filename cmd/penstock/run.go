@@ -237,6 +237,7 @@ func (r *runner) farewell(stopAt time.Time) {
 func engineError(err error) error {
 	var f *failure
 	var lost *engine.LostOffsetError
+	var stop *engine.StopError
 	switch {
 	case err == nil || errors.As(err, &f):
 		return err
@@ -246,6 +247,8 @@ func engineError(err error) error {
 		return &failure{code: exitState, id: "P5003", text: err.Error(), err: err}
 	case errors.As(err, &lost):
 		return &failure{code: exitState, id: "P5004", text: err.Error(), err: err}
+	case errors.As(err, &stop) && stop.State:
+		return &failure{code: exitState, id: "P5005", text: err.Error(), err: err}
 	case errors.Is(err, context.DeadlineExceeded):
 		return &failure{code: exitUnreachable, id: "P4001", text: fmt.Sprintf("no answer from Kafka: %v", err), err: err}
 	}
