@@ -32,6 +32,9 @@
 // equal results. Which ends are in such a stretch follows from the cuts, so it is the same on
 // every run.
 //
+// Replayed rows are a source partition of their own (route_replayed.go), whose clock follows the
+// others' and closes nothing.
+//
 // # What is kept where
 //
 // See state.go for the keys. The changelog holds what cannot be computed again: rows of tables

@@ -34,7 +34,7 @@ type advance struct {
 }
 
 func (a *advance) append(dst []byte) []byte {
-	dst = binary.AppendUvarint(dst, uint64(a.partition))
+	dst = binary.AppendUvarint(dst, uint64(uint32(a.partition)))
 	dst = binary.AppendVarint(dst, a.from)
 	dst = binary.AppendVarint(dst, a.to)
 	dst = appendBool(dst, a.started)
@@ -45,7 +45,7 @@ func (a *advance) append(dst []byte) []byte {
 }
 
 func (r *reader) advance() (a advance) {
-	a.partition = int32(r.uvarint())
+	a.partition = int32(uint32(r.uvarint()))
 	a.from, a.to = r.varint(), r.varint()
 	a.started = r.bool()
 	a.clock, a.first = r.varint(), r.varint()

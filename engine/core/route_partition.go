@@ -32,6 +32,8 @@ type RoutePartition struct {
 	rejects []Reject
 	decided []Decision
 	tables  []*routeTable
+	lead    Lead            // of the replayed partition: what its clock follows
+	zero    *RoutePartition // of the replayed partition: partition 0
 
 	decoder format.Decoder
 	batch   row.Batch
@@ -111,7 +113,11 @@ func (p *RoutePartition) chunk(recs []format.Record, wall int64) error {
 	p.times(recs)
 	p.check(recs)
 	p.refuseFuture(recs, wall)
-	p.clocks(recs)
+	if p.number == Replayed {
+		p.follow()
+	} else {
+		p.clocks(recs)
+	}
 
 	tally := &p.pos.Tally
 	tally.Read += int64(len(p.index) + len(p.bad))
@@ -298,6 +304,10 @@ func (p *RoutePartition) setNext() {
 func (p *RoutePartition) MoveClock(to int64, kind string) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	return p.moveClock(to, kind)
+}
+
+func (p *RoutePartition) moveClock(to int64, kind string) bool {
 	end := kind == DecisionEnd
 	if end && p.pos.Ended && to <= p.clock() || !end && p.pos.Started && to < p.next {
 		return false
@@ -352,6 +362,9 @@ func (p *RoutePartition) keepRejects(recs []format.Record) error {
 		case "drop":
 			continue
 		case "fail":
+			if p.number == Replayed {
+				break // it stopped the stream when it first came, and somebody asked for it to be read again
+			}
 			return fmt.Errorf("stream %s: %s/%d @ %d: %s row: %s; the stream says to stop at such rows (%s_data = 'fail')",
 				n.Stream, o.Topic, p.number, recs[i].Offset, n.Kind, n.Reason, map[bool]string{true: "late", false: "bad"}[n.Kind == "late"])
 		}

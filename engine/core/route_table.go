@@ -77,8 +77,12 @@ func (t *routeTable) fold(p *RoutePartition, recs []format.Record, tally *TableT
 	t.assignSlots(p)
 	t.update(p)
 	latest := int64(noTime)
+	times := p.rowtime.I64
+	if p.number == Replayed {
+		times = p.enter // the first result that counts the row may be long behind its time
+	}
 	for _, i := range t.sel {
-		latest = max(latest, p.rowtime.I64[i])
+		latest = max(latest, times[i])
 	}
 	p.pos.LastEnd = max(p.pos.LastEnd, t.shape.lastEnd(latest, t.metrics))
 }

@@ -23,15 +23,16 @@ type Options struct {
 
 // Cluster is an application with all its topics. It belongs to one goroutine.
 type Cluster struct {
-	plan    *plan.Plan
-	folds   int
-	tiny    bool
-	Wall    int64 // the wall clock, microseconds; the caller moves it
-	sources map[string][]*source
-	routers map[string][]*core.Router // by process
-	procs   int
-	turn    int // source partition n belongs to process (n + turn) modulo procs
-	fold    []*foldPart
+	plan     *plan.Plan
+	folds    int
+	tiny     bool
+	Wall     int64 // the wall clock, microseconds; the caller moves it
+	sources  map[string][]*source
+	replayed map[string]*source        // the replayed partition of each stream; it goes with partition 0
+	routers  map[string][]*core.Router // by process
+	procs    int
+	turn     int // source partition n belongs to process (n + turn) modulo procs
+	fold     []*foldPart
 	// What was published, as a consumer that reads only committed records sees it.
 	Results   []core.Output
 	Rejects   []core.Reject
@@ -57,8 +58,10 @@ type foldPart struct {
 
 // New starts a plan over source topics with the given numbers of partitions (1 where none is given).
 func New(p *plan.Plan, partitions map[string]int, o Options) (*Cluster, error) {
-	c := &Cluster{plan: p, folds: max(1, o.Folds), tiny: o.Tiny, procs: max(1, o.Processes), sources: map[string][]*source{}}
+	c := &Cluster{plan: p, folds: max(1, o.Folds), tiny: o.Tiny, procs: max(1, o.Processes),
+		sources: map[string][]*source{}, replayed: map[string]*source{}}
 	for _, s := range p.Streams {
+		c.replayed[s.Name] = &source{committed: core.Start(0)}
 		for range max(1, partitions[s.Name]) {
 			c.sources[s.Name] = append(c.sources[s.Name], &source{committed: core.Start(0)})
 		}
@@ -76,7 +79,7 @@ func (c *Cluster) Restart() error {
 		for range c.procs {
 			c.routers[s.Name] = append(c.routers[s.Name], core.NewRouter(c.plan, s, c.folds, int32(len(c.sources[s.Name]))))
 		}
-		for n := range c.sources[s.Name] {
+		for _, n := range c.numbers(s.Name) {
 			if err := c.assign(s.Name, n); err != nil {
 				return err
 			}
@@ -90,17 +93,34 @@ func (c *Cluster) Restart() error {
 	return nil
 }
 
+// numbers lists the source partitions of a stream, the replayed one last.
+func (c *Cluster) numbers(stream string) []int32 {
+	var list []int32
+	for n := range c.sources[stream] {
+		list = append(list, int32(n))
+	}
+	return append(list, core.Replayed)
+}
+
+// source is a source partition by its number.
+func (c *Cluster) source(stream string, n int32) *source {
+	if n == core.Replayed {
+		return c.replayed[stream]
+	}
+	return c.sources[stream][n]
+}
+
 // assign gives a source partition to its process, at its committed position.
-func (c *Cluster) assign(stream string, n int) (err error) {
-	src := c.sources[stream][n]
-	src.route, err = c.router(stream, n).Assign(int32(n), src.committed)
+func (c *Cluster) assign(stream string, n int32) (err error) {
+	src := c.source(stream, n)
+	src.route, err = c.router(stream, n).Assign(n, src.committed)
 	src.read = int(src.committed.Offset)
 	return err
 }
 
 // router is that of the process which a source partition belongs to.
-func (c *Cluster) router(stream string, n int) *core.Router {
-	return c.routers[stream][(n+c.turn)%c.procs]
+func (c *Cluster) router(stream string, n int32) *core.Router {
+	return c.routers[stream][(max(0, int(n))+c.turn)%c.procs]
 }
 
 // load begins with a fold partition at what was committed.
@@ -121,13 +141,13 @@ func (c *Cluster) load(n int) (err error) {
 func (c *Cluster) Rebalance() error {
 	for _, s := range c.plan.Streams {
 		c.FlushRoute(s.Name)
-		for n := range c.sources[s.Name] {
-			c.router(s.Name, n).Revoke(int32(n))
+		for _, n := range c.numbers(s.Name) {
+			c.router(s.Name, n).Revoke(n)
 		}
 	}
 	c.turn++
 	for _, s := range c.plan.Streams {
-		for n := range c.sources[s.Name] {
+		for _, n := range c.numbers(s.Name) {
 			if err := c.assign(s.Name, n); err != nil {
 				return err
 			}
@@ -178,12 +198,35 @@ func (c *Cluster) Read(stream string, partition, n int) (int, error) {
 	return n, err
 }
 
+// AppendReplayed adds a record to the replayed partition of a stream. Its offset is set.
+func (c *Cluster) AppendReplayed(stream string, r format.Record) {
+	s := c.replayed[stream]
+	r.Offset = int64(len(s.log))
+	s.log = append(s.log, r)
+}
+
+// Replay gives route up to n replayed records of a stream, and returns how many there were.
+func (c *Cluster) Replay(stream string, n int) (int, error) {
+	s := c.replayed[stream]
+	n = min(n, len(s.log)-s.read)
+	if n == 0 {
+		return 0, nil
+	}
+	others := map[int32]core.Position{}
+	for p, src := range c.sources[stream] {
+		others[int32(p)] = src.committed
+	}
+	err := c.router(stream, core.Replayed).Replay(s.log[s.read:s.read+n], core.LeadOf(others), c.Wall)
+	s.read += n
+	return n, err
+}
+
 // FlushRoute commits what route has gathered of a stream.
 func (c *Cluster) FlushRoute(stream string) {
 	for _, r := range c.routers[stream] {
 		flush := r.Take()
 		for n, pos := range flush.Positions {
-			c.sources[stream][n].committed = reread(pos)
+			c.source(stream, n).committed = reread(pos)
 		}
 		for _, m := range flush.Frames {
 			f := c.fold[m.Partition]
@@ -260,6 +303,11 @@ func (c *Cluster) Settle() error {
 				}
 				moved = moved || got > 0
 			}
+			got, err := c.Replay(s.Name, 1<<20)
+			if err != nil {
+				return err
+			}
+			moved = moved || got > 0
 			c.FlushRoute(s.Name)
 		}
 		for n, f := range c.fold {
@@ -288,8 +336,8 @@ func (c *Cluster) End() error {
 	}
 	for _, s := range c.plan.Streams {
 		var all []core.Position
-		for _, src := range c.sources[s.Name] {
-			all = append(all, src.route.Position())
+		for _, n := range c.numbers(s.Name) {
+			all = append(all, c.source(s.Name, n).route.Position())
 		}
 		to, ok := core.EndOfInput(all)
 		if !ok {
@@ -328,6 +376,10 @@ func (c *Cluster) step(r *rand.Rand, crash float64) error {
 	fold := r.IntN(c.folds)
 	switch r.IntN(6) {
 	case 0, 1:
+		if r.IntN(8) == 0 {
+			_, err := c.Replay(s, 1+r.IntN(10))
+			return err
+		}
 		_, err := c.Read(s, r.IntN(len(c.sources[s])), 1+r.IntN(40))
 		return err
 	case 2:

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"sort"
+
+	"penstock/engine/core"
 )
 
 // The broker of the simulator: topics whose records belong to transactions, and consumer groups
@@ -177,6 +179,16 @@ type group struct {
 	parts   int
 	open    []*txn
 	offsets []groupOffset
+
+	replayed groupOffset // of the stream's replayed partition
+}
+
+// at is what is committed of a source partition.
+func (g *group) at(n int32) *groupOffset {
+	if n == core.Replayed {
+		return &g.replayed
+	}
+	return &g.offsets[n]
 }
 
 type groupOffset struct {

@@ -30,7 +30,7 @@ func (s *sim) routeCommitted(g *group, flush *core.RouteFlush, done *routed) err
 	}
 	s.rejects = append(s.rejects, flush.Rejects...)
 	for _, n := range slices.Sorted(maps.Keys(flush.Positions)) {
-		pos, at := flush.Positions[n], &g.offsets[n]
+		pos, at := flush.Positions[n], g.at(n)
 		if pos.Offset < at.offset {
 			return fmt.Errorf("%s/%d: offset %d committed behind %d", name, n, pos.Offset, at.offset)
 		}
@@ -279,8 +279,12 @@ func (s *sim) evaluator(p *plan.Plan, applied map[string]appliedAt, compacted bo
 		return nil, err
 	}
 	for _, st := range s.streams {
-		for n := range st.log {
-			log, decisions := st.log[n], s.decisionsOf(st.plan.Name, int32(n))
+		if err := e.Follow(st.plan.Name, core.Replayed); err != nil {
+			return nil, err
+		}
+		for _, n := range st.numbers() {
+			log, _ := st.records(n)
+			decisions := s.decisionsOf(st.plan.Name, n)
 			if compacted {
 				decisions = s.compacted(decisions)
 			}
@@ -293,7 +297,7 @@ func (s *sim) evaluator(p *plan.Plan, applied map[string]appliedAt, compacted bo
 				i, _ := slices.BinarySearchFunc(log, at.offset, func(r format.Record, o int64) int { return int(r.Offset - o) })
 				log = log[:i]
 			}
-			if err := evaluatePartition(e, st.plan.Name, int32(n), log, decisions); err != nil {
+			if err := evaluatePartition(e, st.plan.Name, n, log, decisions); err != nil {
 				return nil, err
 			}
 		}
@@ -359,8 +363,8 @@ func (s *sim) checkEnd() error {
 		}
 	}
 	for _, st := range s.streams {
-		for n := range st.log {
-			if err := s.checkCounted(e, st, int32(n)); err != nil {
+		for _, n := range st.numbers() {
+			if err := s.checkCounted(e, st, n); err != nil {
 				return err
 			}
 		}

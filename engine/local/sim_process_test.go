@@ -64,8 +64,11 @@ func (x *session) beginRoute() error {
 	s, st := x.sim, x.group.stream
 	x.router = core.NewRouter(s.plan, st.plan, s.folds, int32(x.group.parts))
 	x.router.SetFrameBytes(s.frameBytes)
+	if slices.Contains(x.claims, 0) {
+		x.claims = append(x.claims, core.Replayed)
+	}
 	for _, n := range x.claims {
-		at := x.group.offsets[n]
+		at := x.group.at(n)
 		if at.known {
 			pos, err := core.ParsePosition(at.offset, at.metadata)
 			if err != nil {
@@ -188,12 +191,12 @@ func (x *session) feedRoute(n int32, count int) (int, error) {
 	s, st := x.sim, x.group.stream
 	part := x.router.Partition(n)
 	pos := part.Position().Offset
-	log := st.log[n]
+	log, end := st.records(n)
 	i, _ := slices.BinarySearchFunc(log, pos, func(r format.Record, at int64) int { return int(r.Offset - at) })
 	recs := log[i:min(len(log), i+count)]
 	if len(recs) == 0 {
-		if pos < st.end[n] && s.r.IntN(2) == 0 {
-			part.Skip(st.end[n])
+		if pos < end && s.r.IntN(2) == 0 {
+			part.Skip(end)
 		}
 		return 0, nil
 	}
@@ -203,12 +206,26 @@ func (x *session) feedRoute(n int32, count int) (int, error) {
 		lent[k] = r
 		lent[k].Value, lent[k].Key = slices.Clone(r.Value), slices.Clone(r.Key)
 	}
-	err := part.Rows(lent, s.wall)
+	var err error
+	if n == core.Replayed {
+		err = x.router.Replay(lent, x.lead(), s.wall)
+	} else {
+		err = part.Rows(lent, s.wall)
+	}
 	for k := range lent {
 		scribble(lent[k].Value)
 		scribble(lent[k].Key)
 	}
 	return len(recs), err
+}
+
+// lead is the highest clock of the others, as committed; sometimes nobody has looked.
+func (x *session) lead() core.Lead {
+	if x.sim.r.IntN(3) == 0 {
+		return core.Lead{}
+	}
+	high, ok := x.group.highestClock()
+	return core.Lead{Clock: high, Started: ok}
 }
 
 func scribble(b []byte) {

@@ -24,6 +24,7 @@ func allSteps() []stepKind {
 	return []stepKind{
 		{"produce", 10, false, (*sim).produce},
 		{"route", 25, false, (*sim).stepRoute},
+		{"replay", 3, false, (*sim).stepReplay},
 		{"fold", 30, false, (*sim).stepFold},
 		{"take", 25, false, (*sim).stepTake},
 		{"resolve", 25, false, (*sim).stepResolve},
@@ -104,6 +105,22 @@ func (s *sim) produce() error {
 		if s.r.IntN(12) == 0 {
 			st.end[p] += 1 + int64(s.r.IntN(2)) // markers, aborted records
 		}
+	}
+	return nil
+}
+
+// stepReplay: rows that had been rejected are replayed.
+func (s *sim) stepReplay() error {
+	st, _ := one(s.r, s.streams)
+	for range 1 + s.r.IntN(8) {
+		if len(st.replays) == 0 {
+			return nil
+		}
+		rec := st.replays[0].record
+		st.replays = st.replays[1:]
+		rec.Offset = st.replayedEnd
+		st.replayed = append(st.replayed, rec)
+		st.replayedEnd += 1 + int64(s.r.IntN(2)) // markers, rows of other streams
 	}
 	return nil
 }
@@ -335,6 +352,9 @@ func (s *sim) stepIdle() error {
 		to += int64(s.r.IntN(3000)) * 1_000_000
 	}
 	n, _ := one(s.r, x.claims)
+	if n == core.Replayed {
+		return nil
+	}
 	moved := x.router.Partition(n).MoveClock(to, core.DecisionIdle)
 	s.event("idle %d to %d: %t", n, to, moved)
 	return nil
@@ -352,7 +372,9 @@ func (s *sim) stepEnd() error {
 	}
 	if to, ok := core.EndOfInput(all); ok {
 		for _, n := range x.claims {
-			x.router.Partition(n).MoveClock(to, core.DecisionEnd)
+			if n != core.Replayed {
+				x.router.Partition(n).MoveClock(to, core.DecisionEnd)
+			}
 		}
 	}
 	return nil
@@ -430,6 +452,9 @@ func (s *sim) finish() error {
 		if err := s.produce(); err != nil {
 			return err
 		}
+		if err := s.stepReplay(); err != nil {
+			return err
+		}
 	}
 	for _, g := range s.groups {
 		if err := s.rebalance(g); err != nil {
@@ -446,7 +471,9 @@ func (s *sim) finish() error {
 			if x := p.sessions[st.group]; x != nil {
 				for _, n := range x.claims {
 					part := x.router.Partition(n)
-					parts, all = append(parts, part), append(all, part.Position())
+					if all = append(all, part.Position()); n != core.Replayed {
+						parts = append(parts, part)
+					}
 				}
 			}
 		}

@@ -78,6 +78,26 @@ type simStream struct {
 	end   []int64           // next offset, behind markers
 	todo  []pendingRow
 	joins []bool // by partition: it appeared later
+
+	replays     []pendingRow // rows that will be replayed
+	replayed    []format.Record
+	replayedEnd int64
+}
+
+// numbers lists the source partitions, the replayed one last.
+func (st *simStream) numbers() (list []int32) {
+	for n := range st.log {
+		list = append(list, int32(n))
+	}
+	return append(list, core.Replayed)
+}
+
+// records are those of a source partition, and end its next offset.
+func (st *simStream) records(n int32) (log []format.Record, end int64) {
+	if n == core.Replayed {
+		return st.replayed, st.replayedEnd
+	}
+	return st.log[n], st.end[n]
 }
 
 type pendingRow struct {
@@ -130,14 +150,19 @@ func (s *sim) addStream(p *plan.Stream) {
 	parts := 1 + s.r.IntN(4)
 	late := s.r.IntN(3) // partitions that appear later
 	st.todo = drawInput(s.r, p, parts+late)
+	if s.r.IntN(2) == 0 {
+		st.replays = drawInput(s.r, p, 1)
+		st.replays = st.replays[:s.r.IntN(len(st.replays))]
+	}
 	for range parts {
 		st.grow()
 	}
 	st.group = &group{name: "route " + p.Name, stream: st, parts: parts, offsets: make([]groupOffset, parts+late)}
+	pos := core.Start(0)
 	for n := range parts { // what startGroup commits
-		pos := core.Start(0)
 		st.group.offsets[n] = groupOffset{known: true, metadata: pos.Metadata()}
 	}
+	st.group.replayed = groupOffset{known: true, metadata: pos.Metadata()}
 	s.streams, s.groups = append(s.streams, st), append(s.groups, st.group)
 }
 

@@ -12,7 +12,8 @@ const noTime = math.MinInt64
 type partition struct {
 	next    int64  // the offset behind the last record
 	steps   []step // each higher than the one before
-	refused map[int64]bool
+	refused map[int64]string // by offset: the kind of a record that was refused, whatever it looks like
+	follows bool
 	tally   Tally
 }
 
@@ -54,19 +55,30 @@ func (p *partition) passed(t int64) step {
 // while one of them has no clock, or there is none.
 func (s *stream) lowest() int64 {
 	low := int64(math.MaxInt64)
-	for _, p := range s.partitions {
+	timed := s.timed()
+	for _, p := range timed {
 		low = min(low, p.clock())
 	}
-	if len(s.partitions) == 0 {
+	if len(timed) == 0 {
 		return noTime
 	}
 	return low
 }
 
+// timed lists the partitions whose clocks make time: all but one that only follows.
+func (s *stream) timed() (list []*partition) {
+	for _, n := range s.numbers() {
+		if p := s.partitions[n]; !p.follows {
+			list = append(list, p)
+		}
+	}
+	return list
+}
+
 // begin is the lowest first clock over the partitions.
 func (s *stream) begin() int64 {
 	low := int64(math.MaxInt64)
-	for _, p := range s.partitions {
+	for _, p := range s.timed() {
 		low = min(low, p.firstClock())
 	}
 	return low

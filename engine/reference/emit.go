@@ -77,7 +77,9 @@ func (e *Evaluator) streamOf(t *table) *stream {
 func (s *stream) cuts(t int64) []format.PartitionOffset {
 	var list []format.PartitionOffset
 	for _, n := range s.numbers() {
-		list = append(list, format.PartitionOffset{Partition: n, Offset: s.partitions[n].passed(t).offset})
+		if p := s.partitions[n]; !p.follows {
+			list = append(list, format.PartitionOffset{Partition: n, Offset: p.passed(t).offset})
+		}
 	}
 	return list
 }
@@ -85,7 +87,7 @@ func (s *stream) cuts(t int64) []format.PartitionOffset {
 // sameStep is the last end, not beyond last, that the same step of every partition's clock passed
 // as it passed first.
 func (s *stream) sameStep(g grid, first, last int64) int64 {
-	for _, p := range s.partitions {
+	for _, p := range s.timed() {
 		last = min(last, g.upTo(p.passed(first).clock))
 	}
 	return last

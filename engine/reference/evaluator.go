@@ -124,7 +124,7 @@ func (e *Evaluator) stream(name string) (*stream, error) {
 func (s *stream) partition(number int32) *partition {
 	p := s.partitions[number]
 	if p == nil {
-		p = &partition{tally: Tally{Tables: map[string]TableTally{}}, refused: map[int64]bool{}}
+		p = &partition{tally: Tally{Tables: map[string]TableTally{}}, refused: map[int64]string{}}
 		s.partitions[number] = p
 	}
 	return p
@@ -181,11 +181,28 @@ func (e *Evaluator) MoveClock(stream string, partition int32, offset, clock int6
 // Refuse makes the record at an offset bad, as a decision does when its Kafka timestamp was past the
 // wall clock at its first reading. It has to come before the record.
 func (e *Evaluator) Refuse(stream string, partition int32, offset int64) error {
+	return e.RefuseAs(stream, partition, offset, "future")
+}
+
+// RefuseAs is Refuse with the kind of the rejected row: one that was bad by an earlier query file is
+// no row of this one either. It has to come before the record.
+func (e *Evaluator) RefuseAs(stream string, partition int32, offset int64, kind string) error {
 	s, err := e.stream(stream)
 	if err != nil {
 		return err
 	}
-	s.partition(partition).refused[offset] = true
+	s.partition(partition).refused[offset] = kind
+	return nil
+}
+
+// Follow says of a partition that only decisions move its clock, which nothing waits for and no
+// result quotes: the one of replayed rows. It has to come before its records.
+func (e *Evaluator) Follow(stream string, partition int32) error {
+	s, err := e.stream(stream)
+	if err != nil {
+		return err
+	}
+	s.partition(partition).follows = true
 	return nil
 }
 
@@ -204,13 +221,17 @@ func (e *Evaluator) End() {
 				continue
 			}
 			for i := range t.rows {
-				end = max(end, lastEnd(m, t.rows[i].time))
+				at := t.rows[i].time
+				if s.partition(t.rows[i].partition).follows {
+					at = t.rows[i].enter
+				}
+				end = max(end, lastEnd(m, at))
 			}
 		}
 		if end == noTime {
 			continue
 		}
-		for _, p := range s.partitions {
+		for _, p := range s.timed() {
 			p.move(end, p.next)
 		}
 	}

@@ -16,10 +16,16 @@ func (e *Evaluator) read(s *stream, number int32, p *partition, recs []format.Re
 	good, k := 0, 0
 	for i := range recs {
 		j := judgement{e: e, s: s, p: p, number: number, rec: &recs[i]}
+		refused := p.refused[recs[i].Offset]
 		switch {
 		case k < len(bad) && bad[k].Index == i:
 			j.reject("bad", bad[k].Column, bad[k].Reason)
 			k++
+		case refused != "" && refused != "future":
+			j.reject(refused, "", "refused when it was first read")
+			if good < len(index) && int(index[good]) == i {
+				good++
+			}
 		case good < len(index) && int(index[good]) == i:
 			vals := make([]row.Value, len(s.plan.Columns)+1)
 			for c := range s.plan.Columns {
@@ -78,7 +84,9 @@ func (j *judgement) row(vals []row.Value) {
 	j.p.tally.Read++
 	j.p.tally.Decoded++
 	clock := j.p.clock()
-	j.p.move(time-j.s.plan.Options.Delay.Microseconds(), j.rec.Offset)
+	if !j.p.follows {
+		j.p.move(time-j.s.plan.Options.Delay.Microseconds(), j.rec.Offset)
+	}
 	for _, t := range j.s.tables {
 		j.table(t, vals, time, clock)
 	}
@@ -118,7 +126,7 @@ func (j *judgement) check(vals []row.Value) (column, reason string) {
 
 // future says why a row is dated too far ahead. Where time is Kafka's, only a decision can.
 func (j *judgement) future(time int64) string {
-	if j.p.refused[j.rec.Offset] {
+	if j.p.refused[j.rec.Offset] != "" {
 		return "refused by a decision when it was first read"
 	}
 	ahead := j.s.plan.Options.MaxAhead
