@@ -1,9 +1,11 @@
 package storage
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 )
 
@@ -99,4 +101,22 @@ func BenchmarkApply(b *testing.B) {
 			b.ReportMetric(float64(b.N*size)/b.Elapsed().Seconds(), "rows/s")
 		})
 	}
+}
+
+// BenchmarkGetSorted reads 5,000 of the rows, and as many that are not there, an operation.
+func BenchmarkGetSorted(b *testing.B) {
+	p := benchStore(b)
+	keys := make([][]byte, 10_000)
+	for i := range keys {
+		keys[i] = benchKey(nil, rand.IntN(benchRows)+i%2*benchRows)
+	}
+	slices.SortFunc(keys, bytes.Compare)
+	keys = slices.CompactFunc(keys, bytes.Equal)
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := p.GetSorted(keys, func(int, []byte) error { return nil }); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*len(keys)), "ns/key")
 }

@@ -189,6 +189,9 @@ func (t *foldTable) enterSpilled(b int64, o *openPane) (done bool, err error) {
 		t.f.records[id] = t.f.records[id][1:]
 	}
 	delete(t.f.records, id)
+	if err := t.wantEntries(b, o.fresh, o.nfresh); err != nil {
+		return false, err
+	}
 	kept := keeper{}
 	r := reader{b: o.fresh}
 	for range o.nfresh {
@@ -216,6 +219,9 @@ func (t *foldTable) enterRecord(b int64, rec *openRecord) error {
 		if enter != b-1 {
 			rest = append(binary.AppendUvarint(rest, uint64(n)), entries...)
 			return nil
+		}
+		if err := t.wantEntries(b, entries, n); err != nil {
+			return err
 		}
 		r := reader{b: entries}
 		for range n {

@@ -26,6 +26,7 @@ type rowCache struct {
 	complete bool
 	writes   bool // the flush in flight has rows for the store
 	key      []byte
+	wanted   wanted
 }
 
 const (

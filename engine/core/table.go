@@ -226,6 +226,12 @@ func (t *foldTable) apply(b int64) (done bool, err error) {
 
 // enterGroups adds the partials of a pane in memory to the views.
 func (t *foldTable) enterGroups(b int64, o *openPane) error {
+	for s := range int32(o.g.len()) {
+		t.want(b, o.g.panes[s].leave, o.g.hashes[s], o.g.key(s))
+	}
+	if err := t.fetch(); err != nil {
+		return err
+	}
 	kept := keeper{}
 	var partials []byte
 	for s := range int32(o.g.len()) {
@@ -388,6 +394,14 @@ func (t *foldTable) evictPane(p paneRef) error {
 		return err
 	}
 	v := t.onlyView()
+	for r := (reader{b: b}); len(r.b) > 0 && r.err == nil; {
+		if _, k, _ := r.entry(); r.err == nil {
+			v.rows.want(hashKey(k), k)
+		}
+	}
+	if err := v.rows.fetch(); err != nil {
+		return err
+	}
 	r := reader{b: b}
 	for len(r.b) > 0 && r.err == nil {
 		pair, k, partials := r.entry()

@@ -191,6 +191,10 @@ func (p pebblePart) Get(key []byte) ([]byte, error) {
 	return v, p.d.note(err)
 }
 
+func (p pebblePart) GetSorted(keys [][]byte, fn func(i int, value []byte) error) error {
+	return p.d.note(p.at().GetSorted(keys, fn))
+}
+
 func (p pebblePart) Scan(lower, upper []byte, fn func(k, v []byte) bool) error {
 	return p.d.note(p.at().Scan(lower, upper, fn))
 }
