@@ -49,14 +49,7 @@ func newIterator(s *Store, r pebble.Reader, p *Partition, lower, upper []byte, r
 func (i *Iterator) Next() bool {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	if i.err != nil {
-		return false
-	}
-	if i.it == nil {
-		i.err = ErrClosed
-		return false
-	}
-	if i.err = i.store.fault(); i.err != nil {
+	if !i.usable() {
 		return false
 	}
 	found, err := i.step()
@@ -67,8 +60,31 @@ func (i *Iterator) Next() bool {
 	return found
 }
 
+// usable tells whether the walk can go on; if not, err says why. It is called with mu held.
+func (i *Iterator) usable() bool {
+	if i.err == nil && i.it == nil {
+		i.err = ErrClosed
+	}
+	if i.err == nil {
+		i.err = i.store.fault()
+	}
+	return i.err == nil
+}
+
 func (i *Iterator) step() (found bool, err error) {
 	defer i.store.caught(&err)
+	value, found, err := i.move()
+	if found {
+		// Copied: what Pebble lends goes back to its cache when the store is
+		// closed, which may be while the caller is looking at it.
+		i.key = append(i.key[:0], i.it.Key()[i.skip:]...)
+		i.value = append(i.value[:0], value...)
+	}
+	return found, err
+}
+
+// move moves to the next row. The value is lent, like the key.
+func (i *Iterator) move() (value []byte, found bool, err error) {
 	switch {
 	case i.new && i.reverse:
 		found = i.it.Last()
@@ -81,17 +97,10 @@ func (i *Iterator) step() (found bool, err error) {
 	}
 	i.new = false
 	if !found {
-		return false, i.it.Error()
+		return nil, false, i.it.Error()
 	}
-	value, err := i.it.ValueAndErr()
-	if err != nil {
-		return false, err
-	}
-	// Copied: what Pebble lends goes back to its cache when the store is
-	// closed, which may be while the caller is looking at it.
-	i.key = append(i.key[:0], i.it.Key()[i.skip:]...)
-	i.value = append(i.value[:0], value...)
-	return true, nil
+	value, err = i.it.ValueAndErr()
+	return value, err == nil, err
 }
 
 // Key returns the key of the row, without a copy: it is good until Next.
@@ -125,10 +134,57 @@ func (i *Iterator) closeNow() {
 // each walks to the end or until fn has enough.
 func (i *Iterator) each(fn func(key, value []byte) bool) (err error) {
 	defer func() { err = i.Close() }() // also when fn panics
-	for i.Next() {
-		if !fn(i.key, i.value) {
-			break
+	var p piece
+	for n := 1; i.fill(&p, n); n = min(2*n, pieceRows) {
+		from := 0
+		for _, r := range p.rows {
+			if !fn(p.bytes[from:r.key:r.key], p.bytes[r.key:r.value:r.value]) {
+				return nil
+			}
+			from = r.value
 		}
+	}
+	return nil
+}
+
+// A walk to the end takes rows in pieces, so that it asks for the lock, and whether the store has
+// failed, once for many rows. It begins with one row: often that is all that is wanted.
+const (
+	pieceRows  = 128
+	pieceBytes = 32 << 10
+)
+
+// piece is copies of some rows, one behind the other: where each key and each value ends.
+type piece struct {
+	bytes []byte
+	rows  []struct{ key, value int }
+}
+
+// fill reads up to n rows. False means the end, or an error: see Close.
+func (i *Iterator) fill(p *piece, n int) (more bool) {
+	p.bytes, p.rows = p.bytes[:0], p.rows[:0]
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if !i.usable() {
+		return false
+	}
+	if err := i.take(p, n); err != nil {
+		i.err = i.store.read(err)
+	}
+	return len(p.rows) > 0
+}
+
+func (i *Iterator) take(p *piece, n int) (err error) {
+	defer i.store.caught(&err)
+	for len(p.rows) < n && len(p.bytes) < pieceBytes {
+		value, found, err := i.move()
+		if !found {
+			return err
+		}
+		p.bytes = append(p.bytes, i.it.Key()[i.skip:]...)
+		key := len(p.bytes)
+		p.bytes = append(p.bytes, value...)
+		p.rows = append(p.rows, struct{ key, value int }{key, len(p.bytes)})
 	}
 	return nil
 }
