@@ -79,27 +79,46 @@ type Scan struct {
 	Closed bool
 	// Used tells which columns of the table's Group() are wanted; nil: all.
 	Used []bool
+	// Late tells which key columns are wanted for the positions given to RowBatch.Load only.
+	Late []bool
 }
 
 // beforeAll is a time before that of any row, and far enough from the end of int64 to count with.
 const beforeAll = noTime / 4
 
-// Rows calls fn with batches of group rows (plan.Table.Group), in no particular order; HAVING is
-// not applied. The batch is good until fn returns; it returns false to stop. faults lists the
-// positions whose aggregates hold an Error value, which a vector cannot: their rows come from Values.
+// RowBatch is a batch of group rows (plan.Table.Group). It is good until the function that it was
+// given to returns.
+type RowBatch struct {
+	row.Batch
+	// Faults lists the positions at which a value is an Error, which a vector cannot hold: their
+	// rows come from Values.
+	Faults []int32
+	// Values is the whole row at a position, also with Error values.
+	Values func(i int) []row.Value
+	// Key is the group key at a position, made with row.AppendKey; nil for rows that have none.
+	Key func(i int) []byte
+	// Load fills the columns of Scan.Late at some positions; nil where there are none.
+	Load func(sel []int32)
+	// Sorted: the keys ascend, within the batch and from one to the next, as long as it is set. Who
+	// wants none beyond what it was given sets Enough, and gets only rows that were not in order.
+	Sorted, Enough bool
+}
+
+// Rows is Batches for those who want nothing but the rows and their Values.
 func (r *Reader) Rows(t *plan.Table, s Scan, fn func(b *row.Batch, values func(i int) []row.Value, faults []int32) bool) error {
+	return r.Batches(t, s, func(b *RowBatch) bool { return fn(&b.Batch, b.Values, b.Faults) })
+}
+
+// Batches calls fn with batches of group rows; HAVING is not applied. fn returns false to stop.
+func (r *Reader) Batches(t *plan.Table, s Scan, fn func(*RowBatch) bool) error {
 	ft := r.fold.byName[t.Name]
-	open := newGroups(partialAccs(t, ft.counted()), false)
+	open := newGroups(askedAccs(ft, s.Used), false)
 	if !s.Closed {
 		if err := r.openRows(ft, s.Prefix, open); err != nil {
 			return err
 		}
 	}
-	size := row.MaxBatch
-	if len(s.Prefix) > 0 {
-		size = lookupBatch
-	}
-	b := newGroupBatch(ft, s.Used, size, fn)
+	b := newGroupBatch(ft, s, open, fn)
 	if err := r.closedRows(ft, s.Prefix, open, b); err != nil || b.stopped {
 		return err
 	}
@@ -121,8 +140,10 @@ func (r *Reader) openRows(t *foldTable, prefix []byte, open *groups) error {
 	var bad error
 	add := func(window int64, key, partials []byte) {
 		rk = t.rowKey(rk[:0], window, key)
-		s, _ := open.slot(hashKey(rk), panePair{}, rk)
-		open.grow()
+		s, added := open.slot(hashKey(rk), panePair{}, rk)
+		if added {
+			open.grow()
+		}
 		if err := open.merge(s, partials); err != nil {
 			bad = err
 		}
@@ -170,7 +191,7 @@ func (r *Reader) closedRows(t *foldTable, prefix []byte, open *groups, b *groupB
 		var bad error
 		err := r.fold.state.store.Scan(lower, prefixEnd(lower), func(k, v []byte) bool {
 			bad = b.stored(k[len(base):], v, open)
-			return bad == nil && !b.stopped
+			return bad == nil && !b.stopped && !b.out.Enough
 		})
 		if err == nil {
 			err = bad
@@ -178,7 +199,11 @@ func (r *Reader) closedRows(t *foldTable, prefix []byte, open *groups, b *groupB
 		return err
 	}
 	if !t.shape.buckets {
-		return scan(append(slices.Clone(base), prefix...))
+		b.out.Sorted = true
+		err := scan(append(slices.Clone(base), prefix...))
+		b.flush()
+		b.out.Sorted = false
+		return err
 	}
 	last := floorDiv(t.closed, t.shape.stride) + 1
 	for w := last; w*t.shape.stride+t.shape.width > t.closed; w-- {
@@ -192,7 +217,7 @@ func (r *Reader) closedRows(t *foldTable, prefix []byte, open *groups, b *groupB
 // restRows shows the rows that have only open panes, and the one row of a table without GROUP BY.
 func (r *Reader) restRows(t *foldTable, open *groups, b *groupBatch) error {
 	for s := range int32(open.len()) {
-		if b.seen[string(open.key(s))] {
+		if b.seen[s] {
 			continue
 		}
 		if err := b.add(open.key(s), nil, open, s); err != nil || b.stopped {
@@ -206,210 +231,4 @@ func (r *Reader) restRows(t *foldTable, open *groups, b *groupBatch) error {
 	}
 	b.flush()
 	return nil
-}
-
-// groupBatch gathers group rows into batches.
-type groupBatch struct {
-	t       *foldTable
-	used    []bool
-	size    int // rows in a batch
-	fn      func(b *row.Batch, values func(i int) []row.Value, faults []int32) bool
-	g       *groups // one slot a row
-	n       int
-	total   int
-	ids     []byte
-	ends    []int
-	seen    map[string]bool // open rows that were shown with their stored part
-	batch   row.Batch
-	stopped bool
-}
-
-// lookupBatch is the size of batches for a key or a prefix of keys: few rows are expected, and
-// room for more would cost more than reading them.
-const lookupBatch = 32
-
-func newGroupBatch(t *foldTable, used []bool, size int, fn func(*row.Batch, func(int) []row.Value, []int32) bool) *groupBatch {
-	accs := partialAccs(t.plan, t.counted())
-	if t.trailing() {
-		accs = trailingAccs(t.plan.Aggs)
-	} else {
-		skipUnused(accs, t.plan, used)
-	}
-	b := &groupBatch{t: t, used: used, size: size, fn: fn, g: newGroups(accs, false), seen: map[string]bool{}}
-	for _, a := range accs {
-		a.Grow(size)
-	}
-	for i, c := range t.plan.Group() {
-		var v *row.Vector
-		if used == nil || used[i] {
-			v = newVector(c.Type, size)
-		}
-		b.batch.Cols = append(b.batch.Cols, v)
-	}
-	return b
-}
-
-func newVector(t row.Type, size int) *row.Vector {
-	v := &row.Vector{Type: t, Null: make([]bool, size)}
-	switch t.Physical() {
-	case row.F64:
-		v.F64 = make([]float64, size)
-	case row.Dec:
-		v.Dec = make([]row.Int128, size)
-	case row.Str:
-		v.Str = make([]string, size)
-	default:
-		v.I64 = make([]int64, size)
-	}
-	return v
-}
-
-// stored adds a stored row.
-func (b *groupBatch) stored(rk, state []byte, open *groups) error {
-	s := int32(-1)
-	if open.len() > 0 {
-		if s = open.find(hashKey(rk), panePair{}, rk); s >= 0 {
-			b.seen[string(rk)] = true
-		}
-	}
-	return b.add(rk, state, open, s)
-}
-
-// add adds a row: its stored state, if any, and slot s of the open rows unless s is negative.
-func (b *groupBatch) add(rk, state []byte, open *groups, s int32) (err error) {
-	i := b.n
-	for _, a := range b.g.accs {
-		a.Clear(i)
-	}
-	if state != nil {
-		if err = b.g.merge(int32(i), state); err != nil {
-			return stateError("table "+b.t.plan.Name, rk, err)
-		}
-	}
-	if s >= 0 {
-		partials := open.encode(nil, s)
-		for _, a := range b.g.accs {
-			if tr, ok := a.(trailer); ok {
-				partials, err = tr.enter(i, b.t.closed, partials)
-			} else {
-				partials, err = a.Merge(i, partials)
-			}
-			if err != nil {
-				return stateError("table "+b.t.plan.Name, rk, err)
-			}
-		}
-	}
-	b.ids = append(b.ids, rk...)
-	b.ends = append(b.ends, len(b.ids))
-	b.n++
-	b.total++
-	if b.n == b.size {
-		b.flush()
-	}
-	return nil
-}
-
-func (b *groupBatch) key(i int) []byte {
-	start := 0
-	if i > 0 {
-		start = b.ends[i-1]
-	}
-	return b.ids[start:b.ends[i]]
-}
-
-// values is the whole group row at a position, also with Error values.
-func (b *groupBatch) values(i int) []row.Value {
-	key := b.key(i)
-	v := &view{}
-	if b.t.shape.buckets {
-		v.window = ordered(key)
-		v.end = v.window*b.t.shape.stride + b.t.shape.width
-		key = key[8:]
-	}
-	start, end := b.t.bounds(v, b.t.closed*b.t.shape.pane)
-	vals := make([]row.Value, 0, len(b.batch.Cols))
-	for _, k := range b.t.plan.Keys {
-		var x row.Value
-		var err error
-		if x, key, err = row.DecodeKey(key, k.Expr.Type()); err != nil {
-			x = row.Value{State: row.Error, S: err.Error()}
-		}
-		vals = append(vals, x)
-	}
-	accs := b.g.accs
-	if b.t.counted() {
-		accs = accs[1:]
-	}
-	for _, a := range accs {
-		vals = append(vals, a.Value(i))
-	}
-	return append(vals, start, end)
-}
-
-func (b *groupBatch) flush() {
-	if b.n == 0 || b.stopped {
-		return
-	}
-	var faults []int32
-	for i := range b.n {
-		if b.fill(i) {
-			faults = append(faults, int32(i))
-		}
-	}
-	b.batch.N = b.n
-	b.stopped = !b.fn(&b.batch, b.values, faults)
-	b.n, b.ids, b.ends = 0, b.ids[:0], b.ends[:0]
-}
-
-// fill writes a row into the vectors, and reports whether one of its values is an Error.
-func (b *groupBatch) fill(i int) (fault bool) {
-	key := b.key(i)
-	window := int64(0)
-	if b.t.shape.buckets {
-		window, key = ordered(key), key[8:]
-	}
-	cols := b.batch.Cols
-	for n, k := range b.t.plan.Keys {
-		v, rest, err := row.DecodeKey(key, k.Expr.Type())
-		key = rest
-		fault = setCell(cols[n], i, v) || err != nil || fault
-	}
-	cols = cols[len(b.t.plan.Keys):]
-	accs := b.g.accs
-	if b.t.counted() {
-		accs = accs[1:]
-	}
-	for n, a := range accs {
-		if cols[n] != nil {
-			fault = setCell(cols[n], i, a.Value(i)) || fault
-		}
-	}
-	cols = cols[len(accs):]
-	v := &view{window: window, end: window*b.t.shape.stride + b.t.shape.width}
-	start, end := b.t.bounds(v, b.t.closed*b.t.shape.pane)
-	setCell(cols[0], i, start)
-	setCell(cols[1], i, end)
-	return fault
-}
-
-// setCell writes a value into a vector, if that is wanted; an Error value is NULL there.
-func setCell(v *row.Vector, i int, x row.Value) (fault bool) {
-	if v == nil {
-		return false
-	}
-	v.Null[i] = x.State != row.Valid
-	if v.Null[i] {
-		return x.State == row.Error
-	}
-	switch v.Type.Physical() {
-	case row.F64:
-		v.F64[i] = x.F
-	case row.Dec:
-		v.Dec[i] = x.D
-	case row.Str:
-		v.Str[i] = x.S
-	default:
-		v.I64[i] = x.I
-	}
-	return false
 }

@@ -2,16 +2,20 @@ package core
 
 import (
 	"penstock/query/expr"
-	"penstock/query/plan"
 	"penstock/query/row"
 )
 
 // skipAcc stands for the accumulator of an aggregate that a reader does not ask for: it steps over
-// partials without adding them up.
+// partials without adding them up, or without an aggregate leaves them where they are.
 type skipAcc struct{ agg *expr.Aggregate }
 
 // Merge steps over a partial.
-func (a skipAcc) Merge(_ int, src []byte) ([]byte, error) { return a.agg.Skip(src) }
+func (a skipAcc) Merge(_ int, src []byte) ([]byte, error) {
+	if a.agg == nil {
+		return src, nil
+	}
+	return a.agg.Skip(src)
+}
 
 // Value is NULL; nobody asks.
 func (a skipAcc) Value(int) row.Value { return row.NullValue }
@@ -25,12 +29,24 @@ func (a skipAcc) Update(_, _ []int32, _ *row.Vector, _ []int64)     {}
 func (a skipAcc) Encode(dst []byte, _ int) []byte                   { return dst }
 func (a skipAcc) Subtract(_ int, src []byte) (rest []byte, _ error) { return a.agg.Skip(src) }
 
-// skipUnused replaces the accumulators of a table's aggregates that are not asked for.
-func skipUnused(accs []expr.Acc, t *plan.Table, used []bool) {
-	ahead := len(accs) - len(t.Aggs)
-	for i, a := range t.Aggs {
-		if used != nil && !used[len(t.Keys)+i] {
-			accs[ahead+i] = skipAcc{a}
+// askedAccs are the accumulators of a table's partials for a reader that wants some columns only;
+// used is indexed like plan.Table.Group, nil wants all.
+func askedAccs(t *foldTable, used []bool) []expr.Acc {
+	accs := partialAccs(t.plan, t.counted())
+	if t.trailing() {
+		return accs // their entering partials are those of every aggregate
+	}
+	ahead := len(accs) - len(t.plan.Aggs)
+	last := ahead - 1
+	for i, a := range t.plan.Aggs {
+		if used != nil && !used[len(t.plan.Keys)+i] {
+			accs[ahead+i] = skipAcc{agg: a}
+		} else {
+			last = ahead + i
 		}
 	}
+	for i := last + 1; i < len(accs); i++ {
+		accs[i] = skipAcc{} // nothing is read behind it
+	}
+	return accs
 }

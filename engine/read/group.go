@@ -3,6 +3,7 @@ package read
 import (
 	"fmt"
 
+	"penstock/engine/core"
 	"penstock/query/expr"
 	"penstock/query/plan"
 	"penstock/query/row"
@@ -51,8 +52,9 @@ func newGrouper(s *shape, budget *Budget) *grouper {
 }
 
 // take is the grouper's sink.
-func (g *grouper) take(b *row.Batch, values func(i int) []row.Value, faults []int32) bool {
-	sel := g.where.pass(b, faults)
+func (g *grouper) take(rows *core.RowBatch) bool {
+	b := &rows.Batch
+	sel := g.where.pass(b, rows.Faults)
 	for _, k := range g.keys {
 		k.eval(b, sel)
 		if k.errs.Any() {
@@ -70,8 +72,8 @@ func (g *grouper) take(b *row.Batch, values func(i int) []row.Value, faults []in
 	for n, acc := range g.accs {
 		g.update(n, acc, b, sel)
 	}
-	for _, i := range faults {
-		g.faulty(values(int(i)))
+	for _, i := range rows.Faults {
+		g.faulty(rows.Values(int(i)))
 	}
 	if g.counts++; g.counts%16 == 0 {
 		g.weigh()
@@ -126,8 +128,8 @@ func (g *grouper) faulty(vals []row.Value) {
 		}
 		node := g.args[n].node
 		if v := cell(node, vals); v.State == row.Valid {
-			one := newVector(node.Type())
-			setCell(one, 0, v)
+			one := row.NewVector(node.Type(), 1)
+			one.Set(0, v)
 			acc.Update([]int32{0}, []int32{s}, one, g.times)
 		}
 	}
@@ -208,7 +210,8 @@ func (g *grouper) finish() (*Rows, *Part, error) {
 	}
 	out := overGroups(r)
 	x := newSelector(out, g.budget)
-	f := newFiller(out.in, out.used(), x.take)
+	used, _ := out.columns()
+	f := newFiller(out.in, used, x.take)
 	for s := range g.names {
 		vals, err := g.row(r, s)
 		if err != nil {

@@ -18,7 +18,9 @@ type shape struct {
 	// tie lists the columns that, in this order, name a row among rows of the same order; nil for
 	// the order in which they come.
 	tie []int
-	in  []row.Column
+	// keyed is how many of them are the group key, which the store has as one piece.
+	keyed int
+	in    []row.Column
 }
 
 // selection is the second half of a read: what is ordered and shown.
@@ -43,6 +45,7 @@ func overTable(r *plan.Read) *shape {
 	for i := range t.Keys {
 		s.tie = append(s.tie, i)
 	}
+	s.keyed = len(t.Keys)
 	if t.Window.Kind != plan.NoWindow {
 		s.tie = append(s.tie, len(t.Keys)+len(t.Aggs)) // the window's start
 	}
@@ -98,36 +101,43 @@ func overGroups(r *plan.Read) *shape {
 	return s
 }
 
-// used tells which columns that come in are needed.
-func (s *shape) used() []bool {
-	used := make([]bool, len(s.in))
-	mark := func(nodes ...expr.Node) {
+// columns tells which columns that come in are needed for every row, and which (late) only for rows
+// that are shown: parts of the key that neither choose a row nor order it.
+func (s *shape) columns() (used, late []bool) {
+	used, late = make([]bool, len(s.in)), make([]bool, len(s.in))
+	mark := func(in []bool, nodes ...expr.Node) {
 		for _, n := range nodes {
 			if n == nil {
 				continue
 			}
 			for _, i := range expr.Columns(n) {
-				used[i] = true
+				in[i] = true
 			}
 		}
 	}
-	mark(s.filter)
+	mark(used, s.filter)
 	if s.groups != nil {
-		mark(s.groups.keys...)
-		mark(s.groups.args...)
-		mark(s.groups.filters...)
-		return used
+		mark(used, s.groups.keys...)
+		mark(used, s.groups.args...)
+		mark(used, s.groups.filters...)
+		return used, late
 	}
 	for _, o := range s.rows.order {
-		mark(o.Expr)
+		mark(used, o.Expr)
 	}
-	for _, o := range s.rows.output {
-		mark(o.Expr)
-	}
-	for _, i := range s.tie {
+	for _, i := range s.tie[s.keyed:] {
 		used[i] = true
 	}
-	return used
+	for _, o := range s.rows.output {
+		mark(late, o.Expr)
+	}
+	for i := range late {
+		if i >= s.keyed {
+			used[i] = used[i] || late[i]
+		}
+		late[i] = late[i] && !used[i]
+	}
+	return used, late
 }
 
 // inline replaces the columns of a table by what they are made of.

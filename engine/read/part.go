@@ -8,7 +8,6 @@ import (
 
 	"penstock/engine/core"
 	"penstock/query/plan"
-	"penstock/query/row"
 )
 
 // Part is what one partition contributes to an answer.
@@ -23,16 +22,18 @@ type Part struct {
 // a result as of what the reader says is closed.
 func Scan(ctx context.Context, r *plan.Read, from *core.Reader, closed bool, b *Budget) (*Part, error) {
 	s := overTable(r)
-	scan := core.Scan{Prefix: LookupOf(r).Prefix, Closed: closed, Used: s.used()}
-	return s.run(ctx, b, func(to sink) error { return from.Rows(r.Table, scan, to) })
+	scan := core.Scan{Prefix: LookupOf(r).Prefix, Closed: closed}
+	scan.Used, scan.Late = s.columns()
+	return s.run(ctx, b, func(to sink) error { return from.Batches(r.Table, scan, to) })
 }
 
 // Over reads rows that are there: of a sub-query, or of a metric's result. A read of nothing at
 // all, SELECT 1, takes one row without columns.
 func Over(ctx context.Context, r *plan.Read, in *Rows, b *Budget) (*Part, error) {
 	s := overRows(r, in.Columns)
+	used, _ := s.columns()
 	return s.run(ctx, b, func(to sink) error {
-		f := newFiller(in.Columns, s.used(), to)
+		f := newFiller(in.Columns, used, to)
 		for i := range in.list {
 			vals, err := in.Row(i, nil)
 			if err != nil {
@@ -58,9 +59,7 @@ func (s *shape) run(ctx context.Context, b *Budget, source func(sink) error) (*P
 		x := newSelector(s, b)
 		to, part = x.take, x.part
 	}
-	err := source(func(batch *row.Batch, values func(int) []row.Value, faults []int32) bool {
-		return ctx.Err() == nil && to(batch, values, faults)
-	})
+	err := source(func(b *core.RowBatch) bool { return ctx.Err() == nil && to(b) })
 	if err == nil {
 		err = ctx.Err()
 	}

@@ -2,9 +2,12 @@ package read
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"sort"
+	"strings"
 
+	"penstock/engine/core"
 	"penstock/query/plan"
 	"penstock/query/row"
 )
@@ -55,22 +58,31 @@ func newSelector(s *shape, budget *Budget) *selector {
 }
 
 // take is the selector's sink.
-func (x *selector) take(b *row.Batch, values func(i int) []row.Value, faults []int32) bool {
-	sel := x.where.pass(b, faults)
-	for _, o := range x.order {
+func (x *selector) take(rows *core.RowBatch) bool {
+	b := &rows.Batch
+	sel := x.where.pass(b, rows.Faults)
+	for n, o := range x.order {
 		o.eval(b, sel)
+		if n == 0 {
+			sel = x.narrow(o, sel)
+		}
 	}
 	x.sel, x.keys, x.ends = x.sel[:0], x.keys[:0], x.ends[:0]
 	for _, i := range sel {
 		from := len(x.keys)
-		x.orderKey(b, i)
+		x.orderKey(rows, i)
 		if x.beyond(x.keys[from:]) {
 			x.keys = x.keys[:from]
+			// Where the rows come in the order that is wanted, none that follows is before this one.
+			rows.Enough = rows.Sorted && len(x.order) == 0
 			continue
 		}
 		x.sel, x.ends = append(x.sel, i), append(x.ends, len(x.keys))
 	}
 	x.count += uint64(b.N)
+	if rows.Load != nil {
+		rows.Load(x.sel)
+	}
 	for _, o := range x.output {
 		o.eval(b, x.sel)
 	}
@@ -83,8 +95,8 @@ func (x *selector) take(b *row.Batch, values func(i int) []row.Value, faults []i
 		x.keep(x.keys[from:x.ends[n]], x.buf)
 		from = x.ends[n]
 	}
-	for _, i := range faults {
-		x.faulty(values(int(i)), x.count-uint64(b.N)+uint64(i))
+	for _, i := range rows.Faults {
+		x.faulty(rows.Values(int(i)), x.count-uint64(b.N)+uint64(i))
 	}
 	if x.err == nil && x.want < 0 && x.seen == nil {
 		x.err = x.budget.rows(len(x.list) - x.shape.read.Offset)
@@ -92,8 +104,64 @@ func (x *selector) take(b *row.Batch, values func(i int) []row.Value, faults []i
 	return x.err == nil && x.want != 0
 }
 
+// narrow drops positions whose first term of ORDER BY alone is behind all that are wanted: with a
+// limit most rows go here, for the price of one comparison. sel is written over.
+func (x *selector) narrow(first *column, sel []int32) []int32 {
+	if x.want <= 0 || len(x.list) < x.want || first.errs.Any() {
+		return sel
+	}
+	o, key := x.shape.rows.order[0], x.list[0].key
+	if key[0] != 1 {
+		return sel
+	}
+	decode := row.DecodeKey
+	if o.Desc {
+		decode = row.DecodeKeyDesc
+	}
+	last, _, err := decode(key[1:], o.Expr.Type())
+	if err != nil || last.State != row.Valid {
+		return sel
+	}
+	v, to := first.vec, sel[:0]
+	for _, i := range sel {
+		if v.IsNull(int(i)) {
+			if o.NullsFirst {
+				to = append(to, i)
+			}
+			continue
+		}
+		c := compareAt(v, i, last)
+		if o.Desc {
+			c = -c
+		}
+		if c <= 0 {
+			to = append(to, i)
+		}
+	}
+	return to
+}
+
+// compareAt compares a position of a vector with a value; what has no order, NaN, is equal.
+func compareAt(v *row.Vector, i int32, x row.Value) int {
+	switch v.Type.Physical() {
+	case row.F64:
+		switch {
+		case v.F64[i] < x.F:
+			return -1
+		case v.F64[i] > x.F:
+			return 1
+		}
+		return 0
+	case row.Dec:
+		return v.Dec[i].Cmp(x.D)
+	case row.Str:
+		return strings.Compare(v.Str[i], x.S)
+	}
+	return cmp.Compare(v.I64[i], x.I)
+}
+
 // orderKey appends what orders position i: the terms of ORDER BY, then what names the row.
-func (x *selector) orderKey(b *row.Batch, i int32) {
+func (x *selector) orderKey(rows *core.RowBatch, i int32) {
 	for n, o := range x.order {
 		x.keys = appendTerm(x.keys, x.shape.rows.order[n], o.value(i))
 	}
@@ -101,8 +169,12 @@ func (x *selector) orderKey(b *row.Batch, i int32) {
 		x.keys = binary.BigEndian.AppendUint64(x.keys, x.count+uint64(i))
 		return
 	}
-	for _, c := range x.shape.tie {
-		x.keys = row.AppendKeyVec(x.keys, b.Cols[c], int(i))
+	tie := x.shape.tie
+	if rows.Key != nil {
+		x.keys, tie = append(x.keys, rows.Key(int(i))...), tie[x.shape.keyed:]
+	}
+	for _, c := range tie {
+		x.keys = row.AppendKeyVec(x.keys, rows.Cols[c], int(i))
 	}
 }
 

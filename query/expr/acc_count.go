@@ -49,3 +49,9 @@ func (a *countAcc) Subtract(slot int, src []byte) (rest []byte, err error) {
 }
 
 func (a *countAcc) Value(slot int) row.Value { return row.Int(a.n[slot]) }
+
+func (a *countAcc) values(v *row.Vector, n int) bool {
+	copy(v.I64, a.n[:n])
+	clear(v.Null[:n])
+	return true
+}

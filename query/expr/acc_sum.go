@@ -216,6 +216,22 @@ func (a *sumAcc) Value(slot int) row.Value {
 	return row.Dec128(v)
 }
 
+// values is for sums that are far from the end of their type; false: take them one by one.
+func (a *sumAcc) values(v *row.Vector, n int) bool {
+	if a.avg || len(a.wide) > 0 || v.Type.Physical() != row.Dec {
+		return false
+	}
+	for i := range n {
+		s := &a.slots[i]
+		d := row.Int128{Hi: s.hi, Lo: s.lo}
+		if !d.IsInt64() && !d.FitsPrecision(row.MaxPrecision) {
+			return false
+		}
+		v.Dec[i], v.Null[i] = d, s.count == 0
+	}
+	return true
+}
+
 // floatAcc is SUM and AVG of DOUBLE PRECISION: a superaccumulator per slot.
 type floatAcc struct {
 	slots []floatSlot

@@ -187,3 +187,16 @@ type Acc interface {
 	// Bytes is the memory in use beyond the fixed-size columns, roughly.
 	Bytes() int
 }
+
+// Values writes the values of slots [0, n) into a vector of row.NewVector. An Error value is NULL
+// there and marked in faulty.
+func Values(a Acc, v *row.Vector, n int, faulty []bool) {
+	if a, ok := a.(interface {
+		values(v *row.Vector, n int) bool
+	}); ok && a.values(v, n) {
+		return
+	}
+	for i := range n {
+		faulty[i] = v.Set(i, a.Value(i)) || faulty[i]
+	}
+}
