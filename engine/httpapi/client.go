@@ -50,6 +50,7 @@ func (c *Client) Query(ctx context.Context, q QueryRequest) (*Answer, error) {
 	if err := json.NewDecoder(resp.Body).Decode(a); err != nil {
 		return nil, fmt.Errorf("the answer of %s: %w", c.base, err)
 	}
+	_, _ = io.Copy(io.Discard, resp.Body) // a body that was read to its end leaves its connection for the next
 	return a, nil
 }
 

@@ -43,12 +43,17 @@ type world struct {
 
 func newWorld(t *testing.T, orders, partitions int) *world {
 	t.Helper()
+	return newWorldOn(t, newWorldBroker(t), orders, partitions)
+}
+
+func newWorldBroker(t *testing.T) string {
+	t.Helper()
 	b, err := broker.Start(broker.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = b.Close() })
-	return newWorldOn(t, b.Addr(), orders, partitions)
+	return b.Addr()
 }
 
 // newWorldOn is newWorld on a broker that nothing else uses.
