@@ -9,10 +9,10 @@ PACKAGES    ?= ./...
 # One static binary: the C compiler is never asked.
 export CGO_ENABLED ?= 0
 
-.PHONY: help build demo test race check lint vuln golden fuzz torture bench examples clean
+.PHONY: help build demo test race check lint vuln golden fuzz torture bench bench-code examples clean
 
 help: ## what there is to make
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## the binary, bin/penstock
 	$(GO) build -trimpath -o bin/penstock ./cmd/penstock
@@ -61,7 +61,15 @@ torture: ## all of the simulator, its planted mistakes, the failing disks, and r
 	$(GO) test -timeout 60m -count 1 -v -run 'TestErrorAtEveryOperation|TestDamage|TestCrash|TestFullDisk' ./storage -fault.every=1 -damage.seeds=1000 -crash.seeds=1000
 	$(GO) test -timeout 3h -count 1 -v ./engine/torture -torture.full
 
-bench: ## the benchmarks beside the code
+# BENCH are the arguments of cmd/bench (bin/bench -h). Without any it takes less than two minutes;
+# all of it is BENCH='-profiles "small large wide" -live-for 60s'.
+BENCH ?=
+
+bench: build ## the engine beside what it cannot beat, with ratios, recovery and latency
+	@$(GO) build -o bin/bench ./cmd/bench
+	@bin/bench $(BENCH)
+
+bench-code: ## the benchmarks beside the code
 	$(GO) test -run '^$$' -bench . -benchmem $(PACKAGES)
 
 examples: build ## run every example the way its first lines say

@@ -6,39 +6,75 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"runtime/debug"
+	"strings"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
-
-	"penstock/engine"
-	"penstock/query/plan"
 )
+
+// Profile is the shape of the orders.
+type Profile struct {
+	Name             string
+	Clients, Symbols int
+	Rows             int // unless the options say otherwise
+}
+
+// Profiles are the shapes that are measured. Clients follow Zipf's law, so that of the ten million
+// of the wide profile about a third has come after ten million orders; uniform ones all do.
+var Profiles = []Profile{
+	{"small", 100, 200, 10_000_000},
+	{"large", 100_000, 5_000, 10_000_000},
+	{"wide", 10_000_000, 5_000, 10_000_000},
+}
+
+// Lines makes the lines of a profile, the same ones each time.
+type Lines func(Profile) (next func(dst []byte) []byte, err error)
 
 // Options of a run.
 type Options struct {
-	Brokers       []string
-	Dir           string // for the state; emptied
-	Plan          *plan.Plan
-	Rows          int
-	Partitions    int           // source partitions, default 4
-	Span          time.Duration // of the log's own time, over which the rows are spread
-	Memory        int64         // of the engine; 0: its default
-	FlushInterval time.Duration // of the engine; 0: its default
-	Line          func(dst []byte) []byte
-	Out           io.Writer
+	Profile    Profile
+	Query      string        // text of the query file, whose stream reads topic 'orders' and which has a result every five seconds
+	Binary     string        // penstock
+	Brokers    []string      // of a cluster without topics orders, warm and live
+	Dir        string        // for states and logs; has to be empty
+	Rows       int           // 0: the profile's
+	Partitions int           // of the source topics, default 4
+	Span       time.Duration // of the log's own time, over which the rows are spread; default 10 minutes
+	Flags      []string      // further flags of `penstock run`, such as --memory 512MiB
+	Live       []int         // orders per second at which (f) is measured; none: (f) is left out
+	LiveFor    time.Duration // how long (f) is measured at each rate, default a minute
+	Out        io.Writer     // the table, line by line; default none
+}
+
+func (o Options) withDefaults() Options {
+	if o.Rows == 0 {
+		o.Rows = o.Profile.Rows
+	}
+	if o.Partitions == 0 {
+		o.Partitions = 4
+	}
+	if o.Span == 0 {
+		o.Span = 10 * time.Minute
+	}
+	if o.LiveFor == 0 {
+		o.LiveFor = time.Minute
+	}
+	if o.Out == nil {
+		o.Out = io.Discard
+	}
+	return o
 }
 
 // Measure is one line of the table.
 type Measure struct {
-	Name    string
-	Rows    int
-	Took    time.Duration
-	CPU     time.Duration // of this process
-	Broker  time.Duration // CPU of the broker
-	Peak    int64         // bytes of memory at most; 0 where it says nothing
-	Comment string
+	Name   string
+	Rows   int           // what the rate and the CPU time are of; 0: neither is told
+	Took   time.Duration // wall clock
+	CPU    time.Duration // of the step's process
+	Broker time.Duration // CPU of the broker meanwhile
+	Peak   int64         // most resident memory of the step's process; 0 where /proc does not say
+	Note   string
 }
 
 // Rate is rows a second.
@@ -48,186 +84,205 @@ type run struct {
 	Options
 	topic string
 	adm   *kadm.Client
+	list  []Measure
+	want  *Expected // from (b)
 }
 
-// Run warms up, loads the topic and measures (a) to (e). It prints each line when it has it.
+// Run measures one profile. Every line is printed as soon as it is there. A result that differs from
+// what (b) found is an error, as is a step that fails.
 func Run(ctx context.Context, o Options) ([]Measure, error) {
-	if o.Partitions == 0 {
-		o.Partitions = 4
-	}
+	o = o.withDefaults()
 	cl, err := kgo.NewClient(kgo.SeedBrokers(o.Brokers...))
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("kafka client: %w", err)
 	}
 	defer cl.Close()
-	r := &run{Options: o, topic: o.Plan.Streams[0].Options.Topic, adm: kadm.NewClient(cl)}
-	var list []Measure
+	r := &run{Options: o, topic: sourceTopic, adm: kadm.NewClient(cl)}
 	if err := r.warmUp(ctx); err != nil {
 		return nil, fmt.Errorf("warm up: %w", err)
 	}
-	steps := []struct {
-		name string
-		do   func(context.Context) (string, error)
-	}{
-		{"load", r.load},
-		{"(a) read only, sarama", func(ctx context.Context) (string, error) { return r.readSarama(ctx, nil) }},
-		{"(a) read only, franz-go", func(ctx context.Context) (string, error) { return r.readFranz(ctx, nil) }},
-		{"(b) read, parse, maps, sarama", func(ctx context.Context) (string, error) { return r.readSarama(ctx, newMaps) }},
-		{"(b) read, parse, maps, franz-go", func(ctx context.Context) (string, error) { return r.readFranz(ctx, newMaps) }},
-		{"(c) engine", r.engine},
-		{"(d) recovery from the changelog", r.recoverChangelog},
-		{"(e) recovery from local state", r.recoverLocal},
-	}
-	for _, s := range steps {
-		debug.FreeOSMemory()
-		resetPeak()
-		began, cpu, broker := time.Now(), processCPU(), childrenCPU()
-		comment, err := s.do(ctx)
+	for _, s := range r.steps() {
+		broker := childrenCPU()
+		m, err := s.do(ctx)
 		if err != nil {
-			return list, fmt.Errorf("%s: %w", s.name, err)
+			return r.list, fmt.Errorf("%s: %w", s.name, err)
 		}
-		m := Measure{Name: s.name, Rows: o.Rows, Took: time.Since(began), CPU: processCPU() - cpu,
-			Broker: childrenCPU() - broker, Peak: peakMemory(), Comment: comment}
-		list = append(list, m)
-		m.print(o.Out, list)
+		m.Name, m.Broker = s.name, childrenCPU()-broker
+		r.list = append(r.list, m)
+		m.print(o.Out, r.list)
 	}
-	return list, nil
+	return r.list, nil
 }
 
-func (m Measure) print(w io.Writer, all []Measure) {
-	fmt.Fprintf(w, "%-34s %10.0f rows/s  %7s  %5.2f + %5.2f CPU s/M  %5d MiB", m.Name, m.Rate(), m.Took.Round(time.Millisecond),
-		perMillion(m.CPU, m.Rows), perMillion(m.Broker, m.Rows), m.Peak>>20)
-	for _, b := range all {
-		if b.Name[:3] == "(b)" && m.Name[:3] == "(c)" {
-			fmt.Fprintf(w, "  %.2f of %s", m.Rate()/b.Rate(), b.Name)
-		}
-	}
-	fmt.Fprintf(w, "  %s\n", m.Comment)
+// sourceTopic is the topic of the orders example.
+const sourceTopic = "orders"
+
+type step struct {
+	name string
+	do   func(context.Context) (Measure, error)
 }
 
-func perMillion(d time.Duration, rows int) float64 { return d.Seconds() / float64(rows) * 1e6 }
+func (r *run) steps() []step {
+	steps := []step{
+		{"load", r.inChild(stepLoad)},
+		{"(a) read only, sarama", r.inChild(stepReadSarama)},
+		{"(a) read only, franz-go", r.inChild(stepReadFranz)},
+		{"(b) read, parse, maps, sarama", r.inChild(stepMapsSarama)},
+		{"(b) read, parse, maps, franz-go", r.inChild(stepMapsFranz)},
+		{"(c) engine", r.engine},
+		{"(e) recovery from local state", r.recoverLocal},
+		{"(d) recovery from the changelog", r.recoverChangelog},
+	}
+	for _, rate := range r.Live {
+		steps = append(steps, step{fmt.Sprintf("(f) live, %s orders/s", thousands(rate)),
+			func(ctx context.Context) (Measure, error) { return r.live(ctx, rate) }})
+	}
+	return steps
+}
+
+// inChild makes a step of one that runs in a process of its own.
+func (r *run) inChild(name string) func(context.Context) (Measure, error) {
+	return func(ctx context.Context) (Measure, error) {
+		got, err := r.child(ctx, task{Step: name, Topic: r.topic, Rows: r.Rows})
+		if err != nil {
+			return Measure{}, err
+		}
+		if got.Expected != nil {
+			r.want = got.Expected
+		}
+		return Measure{Rows: r.Rows, Took: got.Took, CPU: got.CPU, Peak: got.Peak, Note: got.Note}, nil
+	}
+}
 
 // warmUp runs a little of everything on topics of its own, so that no step pays for what a broker
 // does the first time (a Java one compiles).
 func (r *run) warmUp(ctx context.Context) error {
-	small := *r
-	small.Rows, small.topic, small.Out = min(r.Rows/4, 500_000), r.topic+"-warm", io.Discard
-	small.Dir = filepath.Join(r.Dir, "warm")
-	defer func(topic string) { r.Plan.Streams[0].Options.Topic = topic }(r.topic)
-	r.Plan.Streams[0].Options.Topic = small.topic
-	for _, do := range []func(context.Context) (string, error){small.load, small.engine} {
-		if _, err := do(ctx); err != nil {
+	rows := min(r.Rows/4, 500_000)
+	for _, s := range []string{stepLoad, stepReadSarama, stepReadFranz} {
+		if _, err := r.child(ctx, task{Step: s, Topic: "warm", Rows: rows}); err != nil {
 			return err
 		}
 	}
-	return nil
-}
-
-// load makes the topic and fills it, each partition in order of time.
-func (r *run) load(ctx context.Context) (string, error) {
-	if _, err := r.adm.CreateTopic(ctx, int32(r.Partitions), -1, nil, r.topic); err != nil {
-		return "", err
-	}
-	cl, err := kgo.NewClient(kgo.SeedBrokers(r.Brokers...), kgo.RecordPartitioner(kgo.ManualPartitioner()),
-		kgo.ProducerBatchMaxBytes(1<<20), kgo.MaxBufferedRecords(1<<17), kgo.ProducerLinger(5*time.Millisecond))
-	if err != nil {
-		return "", err
-	}
-	defer cl.Close()
-	var failed error
-	var buf []byte
-	bytes := 0
-	start := time.Now().Add(-r.Span)
-	for i := range r.Rows {
-		if len(buf)+256 > cap(buf) {
-			buf = make([]byte, 0, 1<<20)
-		}
-		n := len(buf)
-		buf = r.Line(buf)
-		bytes += len(buf) - n
-		at := start.Add(time.Duration(float64(r.Span) * float64(i) / float64(r.Rows)))
-		rec := &kgo.Record{Topic: r.topic, Partition: int32(i % r.Partitions), Value: buf[n:len(buf):len(buf)], Timestamp: at}
-		cl.Produce(ctx, rec, func(_ *kgo.Record, err error) {
-			if err != nil {
-				failed = err
-			}
-		})
-	}
-	if err := cl.Flush(ctx); err != nil {
-		return "", err
-	}
-	return fmt.Sprintf("%d MB", bytes/1_000_000), failed
-}
-
-func (r *run) options(dir string) engine.Options {
-	return engine.Options{Brokers: r.Brokers, App: "bench-" + r.topic, StateDir: filepath.Join(r.Dir, dir), Plan: r.Plan,
-		Memory: r.Memory, ExitWhenCaughtUp: true, FlushInterval: r.FlushInterval,
-		InstanceID: "bench"} // one member all along, so that nobody waits for another to time out
-}
-
-// engine runs the plan until everything is in the results.
-func (r *run) engine(ctx context.Context) (string, error) {
-	e, err := engine.New(r.options("state"))
-	if err != nil {
-		return "", err
-	}
-	if err := e.Run(ctx); err != nil {
-		return "", err
-	}
-	flushes := ""
-	for _, s := range e.Status().Stages {
-		flushes += fmt.Sprintf(", %d flushes", s.Flushes)
-	}
-	return fmt.Sprintf("state %d MB, changelog %d MB%s", dirBytes(filepath.Join(r.Dir, "state"))>>20, r.changelogBytes(ctx)>>20, flushes), nil
-}
-
-// recoverChangelog runs it again in an empty directory: there is nothing to read but the changelog.
-func (r *run) recoverChangelog(ctx context.Context) (string, error) {
-	n, err := r.changelogRecords(ctx)
-	if err != nil {
-		return "", err
-	}
-	began := time.Now()
-	err = r.runEngine(ctx, "recovered")
-	return fmt.Sprintf("%d changelog records, %.0f/s", n, float64(n)/time.Since(began).Seconds()), err
-}
-
-func (r *run) recoverLocal(ctx context.Context) (string, error) {
-	return "", r.runEngine(ctx, "recovered")
-}
-
-func (r *run) runEngine(ctx context.Context, dir string) error {
-	e, err := engine.New(r.options(dir))
+	p, err := r.start(ctx, "warm", r.queryOf("warm"), "warm", "--exit-when-caught-up")
 	if err != nil {
 		return err
 	}
-	return e.Run(ctx)
+	return p.wait()
 }
 
-func (r *run) changelog() string { return "bench-" + r.topic + "-fold-table" }
+// queryOf is the query file over another source topic.
+func (r *run) queryOf(topic string) string {
+	return strings.Replace(r.Query, "topic = '"+sourceTopic+"'", "topic = '"+topic+"'", 1)
+}
 
-func (r *run) changelogRecords(ctx context.Context) (n int64, err error) {
-	ends, err := r.adm.ListEndOffsets(ctx, r.changelog())
+// engine runs the query file until everything is in the results, and compares them.
+func (r *run) engine(ctx context.Context) (Measure, error) {
+	before, err := r.ends(ctx, metricsTopic)
 	if err != nil {
-		return 0, err
+		return Measure{}, err
 	}
-	ends.Each(func(o kadm.ListedOffset) { n += o.Offset })
-	return n, nil
+	p, err := r.start(ctx, "bench", r.Query, "state", "--exit-when-caught-up")
+	if err != nil {
+		return Measure{}, err
+	}
+	if err := p.wait(); err != nil {
+		return Measure{}, err
+	}
+	m := p.measure(r.Rows)
+	bytes, err := r.changelogBytes(ctx)
+	if err != nil {
+		return m, err
+	}
+	n, err := r.verify(ctx, before)
+	if err != nil {
+		return m, err
+	}
+	m.Note = fmt.Sprintf("%d results equal (b), state %d MB, changelog %d MB", n, dirBytes(filepath.Join(r.Dir, "state"))/1e6, bytes/1e6)
+	return m, nil
 }
 
-func (r *run) changelogBytes(ctx context.Context) (n int64) {
+// recoverChangelog starts with an empty directory, to ready: all tables are read from the changelog,
+// and what can be computed from them is made again. Its rows are the changelog's records.
+//
+// An empty directory is a new member of the groups. The old one is alone in them and does not leave,
+// so that it is back at once when it starts again; to wait for its session to end is no recovery.
+func (r *run) recoverChangelog(ctx context.Context) (Measure, error) {
+	got, err := r.child(ctx, task{Step: stepReadFranz, Topic: changelogTopic})
+	if err != nil {
+		return Measure{}, err
+	}
+	if err := r.awaitEmptyGroups(ctx); err != nil {
+		return Measure{}, err
+	}
+	return r.untilReady(ctx, "recovered", got.Rows, "rows of the changelog, ")
+}
+
+func (r *run) recoverLocal(ctx context.Context) (Measure, error) {
+	return r.untilReady(ctx, "state", 0, "")
+}
+
+// untilReady measures from exec to the line that says that everything runs.
+func (r *run) untilReady(ctx context.Context, state string, rows int, what string) (Measure, error) {
+	p, err := r.start(ctx, "bench", r.Query, state)
+	if err != nil {
+		return Measure{}, err
+	}
+	took, err := p.awaitReady(ctx)
+	if err != nil {
+		return Measure{}, err
+	}
+	m := Measure{Rows: rows, Took: took, CPU: p.cpu(), Peak: p.peak()}
+	if err := p.end(); err != nil {
+		return m, err
+	}
+	if rows > 0 {
+		what = thousands(rows) + " " + what
+	}
+	m.Note = fmt.Sprintf("%sready with a state of %d MB", what, dirBytes(filepath.Join(r.Dir, state))/1e6)
+	return m, nil
+}
+
+// What the engine owns in Kafka for the application named bench.
+const (
+	changelogTopic = "bench-fold-table"
+	metricsTopic   = "metrics"
+	foldGroup      = "bench-fold"
+	routeGroup     = "bench-route-orders"
+)
+
+// awaitEmptyGroups waits until the sessions of the engine that was stopped are over.
+func (r *run) awaitEmptyGroups(ctx context.Context) error {
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		groups, err := r.adm.DescribeGroups(ctx, foldGroup, routeGroup)
+		if err != nil {
+			return fmt.Errorf("describe groups: %w", err)
+		}
+		if len(groups[foldGroup].Members)+len(groups[routeGroup].Members) == 0 {
+			return nil
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+func (r *run) changelogBytes(ctx context.Context) (n int64, err error) {
 	dirs, err := r.adm.DescribeAllLogDirs(ctx, nil)
 	if err != nil {
-		return 0
+		return 0, fmt.Errorf("sizes of topics: %w", err)
 	}
 	dirs.Each(func(d kadm.DescribedLogDir) {
 		d.Topics.Each(func(p kadm.DescribedLogDirPartition) {
-			if p.Topic == r.changelog() {
+			if p.Topic == changelogTopic {
 				n += p.Size
 			}
 		})
 	})
-	return n
+	return n, nil
 }
 
 func dirBytes(dir string) (n int64) {

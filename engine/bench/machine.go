@@ -18,35 +18,45 @@ func processCPU() time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// childrenCPU is the CPU time that the processes started by this one have used, from /proc; 0
-// where there is none. The broker is such a process.
+// childrenCPU is the CPU time that the processes started by this one have used, of those that still
+// run; 0 where there is no /proc. Between two steps that is the broker.
 func childrenCPU() (sum time.Duration) {
 	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
 	self := strconv.Itoa(os.Getpid())
 	for _, path := range stats {
-		b, err := os.ReadFile(path)
-		if err != nil {
-			continue
+		if parent, used := readStat(path); parent == self {
+			sum += used
 		}
-		// The fields behind the command's name, which may hold spaces: the parent is the 2nd, user and
-		// system time are the 12th and 13th.
-		f := strings.Fields(string(b[strings.LastIndexByte(string(b), ')')+1:]))
-		if len(f) < 13 || f[1] != self {
-			continue
-		}
-		user, _ := strconv.ParseInt(f[11], 10, 64)
-		system, _ := strconv.ParseInt(f[12], 10, 64)
-		sum += time.Duration(user+system) * 10 * time.Millisecond // clock ticks are hundredths
 	}
 	return sum
 }
 
-// resetPeak begins a new measurement of peakMemory.
-func resetPeak() { _ = os.WriteFile("/proc/self/clear_refs", []byte("5"), 0) }
+// cpuOf is the CPU time of a running process, 0 where it is not known.
+func cpuOf(pid string) time.Duration {
+	_, used := readStat(filepath.Join("/proc", pid, "stat"))
+	return used
+}
 
-// peakMemory is the most resident memory since resetPeak, in bytes; 0 where it is not known.
-func peakMemory() int64 {
-	b, err := os.ReadFile("/proc/self/status")
+func readStat(path string) (parent string, used time.Duration) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return "", 0
+	}
+	// The fields behind the command's name, which may hold spaces: the parent is the 2nd, user and
+	// system time are the 12th and 13th.
+	f := strings.Fields(string(b[strings.LastIndexByte(string(b), ')')+1:]))
+	if len(f) < 13 {
+		return "", 0
+	}
+	user, _ := strconv.ParseInt(f[11], 10, 64)
+	system, _ := strconv.ParseInt(f[12], 10, 64)
+	return f[1], time.Duration(user+system) * 10 * time.Millisecond // clock ticks are hundredths
+}
+
+// peakMemory is the most resident memory a process ("self", or its id) has had, in bytes; 0 where it
+// is not known.
+func peakMemory(pid string) int64 {
+	b, err := os.ReadFile(filepath.Join("/proc", pid, "status"))
 	if err != nil {
 		return 0
 	}
