@@ -142,6 +142,9 @@ func (e *Engine) prepare(ctx context.Context) error {
 	if err := e.checkLives(lives); err != nil {
 		return err
 	}
+	if err := e.checkDefinitions(ctx); err != nil {
+		return err
+	}
 	return e.startGroups(ctx)
 }
 

@@ -116,7 +116,7 @@ func (e *Engine) streamOverview(ctx context.Context, st *plan.Stream, members []
 				p.Paused = slices.Contains(m.Paused[st.Name], n)
 			}
 		}
-		all.Add(pos.Tally)
+		all.Add(pos.Tally.For(core.TablesOf(e.opts.Plan, st)))
 		o.Partitions = append(o.Partitions, p)
 	}
 	slices.SortFunc(o.Partitions, func(a, b SourceOverview) int { return int(a.Partition - b.Partition) })

@@ -49,6 +49,7 @@ func (a *auditor) locate(ctx context.Context) error {
 			if err != nil {
 				return fmt.Errorf("group %s-route-%s: %w", a.App, s.Name, err)
 			}
+			pos.Tally = pos.Tally.For(core.TablesOf(a.Plan, s))
 			src.parts[p] = &sourcePart{start: starts[p], at: pos}
 		}
 		if len(src.parts) == 0 {

@@ -277,8 +277,9 @@ func (f *Fold) Committed() error {
 // partition has applied it.
 func (f *Fold) Tally(stream string) map[int32]Tally {
 	out := map[int32]Tally{}
-	for n, p := range f.streams[stream].parts {
-		out[n] = p.tally.clone()
+	s := f.streams[stream]
+	for n, p := range s.parts {
+		out[n] = p.tally.For(TablesOf(f.plan, s.stream))
 	}
 	return out
 }

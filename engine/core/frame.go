@@ -58,7 +58,8 @@ func appendTally(dst []byte, t *Tally) []byte {
 	for _, n := range []int64{t.Read, t.Decoded, t.Bad, int64(len(t.Tables))} {
 		dst = binary.AppendUvarint(dst, uint64(n))
 	}
-	for _, x := range t.Tables {
+	for i, x := range t.Tables {
+		dst = binary.BigEndian.AppendUint32(dst, t.name(i))
 		for _, n := range []int64{x.Applied, x.Filtered, x.Late, x.Failed} {
 			dst = binary.AppendUvarint(dst, uint64(n))
 		}
@@ -70,7 +71,9 @@ func (r *reader) tally() (t Tally) {
 	next := func() int64 { return int64(r.uvarint()) }
 	t.Read, t.Decoded, t.Bad = next(), next(), next()
 	t.Tables = make([]TableTally, r.count())
+	t.names = make([]uint32, len(t.Tables))
 	for i := range t.Tables {
+		t.names[i] = r.fixed32()
 		t.Tables[i] = TableTally{next(), next(), next(), next()}
 	}
 	return t
@@ -166,12 +169,14 @@ func (r *reader) frameHeader() (stream string, partitions int32, err error) {
 }
 
 // entryCount reads the fixed-width number of entries of a table's section.
-func (r *reader) entryCount() int {
+func (r *reader) entryCount() int { return int(r.fixed32()) }
+
+func (r *reader) fixed32() uint32 {
 	if len(r.b) < 4 {
 		r.fail()
 		return 0
 	}
 	n := binary.BigEndian.Uint32(r.b)
 	r.b = r.b[4:]
-	return int(n)
+	return n
 }

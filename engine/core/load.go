@@ -4,12 +4,15 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"slices"
+
+	"penstock/query/plan"
 )
 
 // The state begins with one record of everything small, written in every flush: the version, how
 // keys are spread, the flush's number, then streams, tables and owned metrics by name.
 
-const stateVersion = 1
+const stateVersion = 2
 
 // localSeqKey holds the number of the last flush whose local rows are in the store. When it is
 // not that of the last flush, the partition was recovered from the changelog, and local rows are
@@ -40,15 +43,20 @@ func (f *Fold) meta() []byte {
 
 func (t *foldTable) appendMeta(b []byte) []byte {
 	b = appendString(b, t.plan.Name)
+	b = appendString(b, plan.Fingerprint(t.plan))
 	b = binary.AppendVarint(b, t.closed)
 	b = binary.AppendVarint(b, t.shape.pane)
-	b = binary.AppendUvarint(b, uint64(len(t.metrics)))
-	for _, m := range t.metrics {
+	b = binary.AppendUvarint(b, uint64(len(t.metrics)+len(t.changes)))
+	for _, m := range t.all() {
 		b = appendString(b, m.plan.Name)
+		b = appendString(b, plan.MetricFingerprint(m.plan))
 		b = binary.AppendVarint(b, m.next)
 	}
 	return b
 }
+
+// all lists the table's metrics, those that EMIT CHANGES behind the others.
+func (t *foldTable) all() []*foldMetric { return slices.Concat(t.metrics, t.changes) }
 
 func (f *Fold) load() error {
 	b, err := f.state.store.Get([]byte{kindMeta})
@@ -106,7 +114,7 @@ func (f *Fold) loadMeta(b []byte) error {
 	}
 	for _, t := range f.tables {
 		if !t.known && f.begunOf(t.plan.Stream) {
-			return fmt.Errorf("table %s is new, and stream %s is already being read; run the file under another application name", t.plan.Name, t.plan.Stream.Name)
+			return plan.AddedError(t.plan.ShownName(), "stream "+t.plan.Stream.Name+" is already being read")
 		}
 	}
 	for range r.count() {
@@ -118,30 +126,45 @@ func (f *Fold) loadMeta(b []byte) error {
 	return nil
 }
 
+// loadTableMeta reads what appendMeta wrote. State that was made by another definition is refused:
+// to go on from it would mix the two.
 func (f *Fold) loadTableMeta(r *reader) error {
 	t := f.byName[string(r.bytes())]
+	definition := string(r.bytes())
 	closed, pane := r.varint(), r.varint()
-	next := map[string]int64{}
+	known := map[string]metricMeta{}
 	for range r.count() {
 		name := string(r.bytes())
-		next[name] = r.varint()
+		known[name] = metricMeta{definition: string(r.bytes()), next: r.varint()}
 	}
 	if t == nil || r.err != nil {
 		return nil
 	}
-	if pane != t.shape.pane {
-		return fmt.Errorf("table %s was kept in panes of %d ms, the query file now asks for %d ms; "+
-			"run it under another application name, or reset this one", t.plan.Name, pane/1000, t.shape.pane/1000)
+	switch {
+	case definition != plan.Fingerprint(t.plan):
+		return plan.ChangedError(t.plan.ShownName())
+	case pane != t.shape.pane:
+		return plan.PaneError(t.plan, pane)
 	}
 	t.closed, t.applied = closed, closed
 	t.known = true
-	for _, m := range t.metrics {
-		var known bool
-		if m.next, known = next[m.plan.Name]; !known && f.begunOf(t.plan.Stream) {
-			return fmt.Errorf("metric %s is new, and table %s already has state; run the file under another application name", m.plan.Name, t.plan.Name)
+	for _, m := range t.all() {
+		meta, ok := known[m.plan.Name]
+		switch {
+		case ok && meta.definition != plan.MetricFingerprint(m.plan):
+			return plan.ChangedError("metric " + m.plan.Name)
+		case !ok && f.begunOf(t.plan.Stream):
+			return plan.AddedError("metric "+m.plan.Name, t.plan.ShownName()+" already has rows")
 		}
+		m.next = meta.next
 	}
 	return nil
+}
+
+// metricMeta is what the state holds of a metric.
+type metricMeta struct {
+	definition string
+	next       int64
 }
 
 // loadOpen reads the entries of panes that were open.

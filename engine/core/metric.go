@@ -1,6 +1,8 @@
 package core
 
 import (
+	"fmt"
+
 	"penstock/query/expr"
 	"penstock/query/plan"
 	"penstock/query/row"
@@ -236,13 +238,16 @@ func (m *foldMetric) groupBytes(dst []byte, v *view, key []byte) []byte {
 }
 
 // segment finds the steps of the clocks that passed the ends up to last, and tells the owner.
-func (t *foldTable) segment(m *foldMetric, last int64) {
-	m.segs = t.f.sourcesOf(t.plan.Stream).segments(m.grid, m.next, last)
+func (t *foldTable) segment(m *foldMetric, last int64) (err error) {
+	if m.segs, err = t.f.sourcesOf(t.plan.Stream).segments(m.grid, m.next, last); err != nil {
+		return fmt.Errorf("metric %s: %w", m.plan.Name, err)
+	}
 	if m.owner == t.f.number {
 		for _, seg := range m.segs {
 			t.f.ownerOf(m.plan).segment(seg)
 		}
 	}
+	return nil
 }
 
 // emit sends the shares of the ends in (lo, hi], boundaries between which the contents are the same.

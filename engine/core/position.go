@@ -1,9 +1,13 @@
 package core
 
 import (
+	"encoding/binary"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
+
+	"penstock/query/plan"
 )
 
 // Position is how far a source partition has been routed: the next offset and the clock there.
@@ -31,6 +35,38 @@ func Start(offset int64) Position { return Position{Offset: offset, LastEnd: noT
 type Tally struct {
 	Read, Decoded, Bad int64
 	Tables             []TableTally
+	names              []uint32 // of the tables, as they were when this was written; none: the plan's
+}
+
+// For returns the tally with its tables in the order of the given ones, also when it was written
+// under a query file that had others between them. A table it does not know has counted nothing.
+func (t Tally) For(tables []*plan.Table) Tally {
+	was := t
+	t.names, t.Tables = make([]uint32, len(tables)), make([]TableTally, len(tables))
+	for i, table := range tables {
+		t.names[i] = tallyName(table)
+		at := i
+		if was.names != nil {
+			at = slices.Index(was.names, t.names[i])
+		}
+		if at >= 0 && at < len(was.Tables) {
+			t.Tables[i] = was.Tables[at]
+		}
+	}
+	return t
+}
+
+func tallyName(t *plan.Table) uint32 {
+	i := idOf(t.Name)
+	return binary.BigEndian.Uint32(i[:])
+}
+
+// name is what the i-th table is called in what is written; 0 when nobody has told.
+func (t *Tally) name(i int) uint32 {
+	if i < len(t.names) {
+		return t.names[i]
+	}
+	return 0
 }
 
 // TableTally is what became of the decoded rows in one table.
@@ -41,6 +77,9 @@ func (t *Tally) Add(o Tally) {
 	t.Read += o.Read
 	t.Decoded += o.Decoded
 	t.Bad += o.Bad
+	if t.names == nil {
+		t.names = o.names
+	}
 	for len(t.Tables) < len(o.Tables) {
 		t.Tables = append(t.Tables, TableTally{})
 	}
@@ -58,7 +97,7 @@ func (t Tally) clone() Tally {
 	return t
 }
 
-const positionVersion = "p1"
+const positionVersion = "p2"
 
 // Metadata is the position without its offset, as text for the offset's metadata (Kafka allows
 // 4 KiB by default; tables beyond what fits are left out of the tally, never of the clock).
@@ -66,11 +105,11 @@ func (p Position) Metadata() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s %d %t %d %t %d %d %d", positionVersion, p.Clock, p.Started, p.LastEnd, p.Ended,
 		p.Tally.Read, p.Tally.Decoded, p.Tally.Bad)
-	for _, t := range p.Tally.Tables {
+	for i, t := range p.Tally.Tables {
 		if b.Len() > 3900 {
 			break
 		}
-		fmt.Fprintf(&b, " %d %d %d %d", t.Applied, t.Filtered, t.Late, t.Failed)
+		fmt.Fprintf(&b, " %x %d %d %d %d", p.Tally.name(i), t.Applied, t.Filtered, t.Late, t.Failed)
 	}
 	return b.String()
 }
@@ -91,8 +130,13 @@ func ParsePosition(offset int64, metadata string) (Position, error) {
 	}
 	p := Position{Offset: offset, Clock: num(f[1]), Started: f[2] == "true", LastEnd: num(f[3]), Ended: f[4] == "true"}
 	p.Tally = Tally{Read: num(f[5]), Decoded: num(f[6]), Bad: num(f[7])}
-	for f = f[8:]; len(f) >= 4; f = f[4:] {
-		p.Tally.Tables = append(p.Tally.Tables, TableTally{num(f[0]), num(f[1]), num(f[2]), num(f[3])})
+	for f = f[8:]; len(f) >= 5; f = f[5:] {
+		name, err := strconv.ParseUint(f[0], 16, 32)
+		if err != nil {
+			bad = fmt.Errorf("offset metadata: %w", err)
+		}
+		p.Tally.names = append(p.Tally.names, uint32(name))
+		p.Tally.Tables = append(p.Tally.Tables, TableTally{num(f[1]), num(f[2]), num(f[3]), num(f[4])})
 	}
 	return p, bad
 }

@@ -54,10 +54,7 @@ func newRoutePartition(r *Router, number int32, at Position) (*RoutePartition, e
 		return nil, err
 	}
 	p := &RoutePartition{router: r, number: number, pos: at, from: at.Offset, decoder: dec, notes: map[int32]*Reject{}}
-	p.pos.Tally = at.Tally.clone()
-	for len(p.pos.Tally.Tables) < len(r.tables) {
-		p.pos.Tally.Tables = append(p.pos.Tally.Tables, TableTally{})
-	}
+	p.pos.Tally = at.Tally.For(r.tables)
 	p.first, p.sent = at.Clock, false
 	p.setNext()
 	p.batch.Cols = make([]*row.Vector, len(r.stream.Columns)+1)

@@ -3,6 +3,7 @@ package core
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 
 	"penstock/query/plan"
 )
@@ -56,6 +57,9 @@ func (f *Fold) Loop(value []byte) error {
 			break
 		}
 		o := f.owners[name]
+		if o == nil && f.metric(name) == nil {
+			continue // a metric that the query file no longer has
+		}
 		if o == nil {
 			return fmt.Errorf("a share of metric %s came to partition %d, which does not own it", name, f.number)
 		}
@@ -67,6 +71,15 @@ func (f *Fold) Loop(value []byte) error {
 		return fmt.Errorf("loop record: %w", r.err)
 	}
 	return f.publish()
+}
+
+// metric returns the metric of a name, nil when the query file has none.
+func (f *Fold) metric(name string) *plan.Metric {
+	i := slices.IndexFunc(f.plan.Metrics, func(m *plan.Metric) bool { return m.Name == name })
+	if i < 0 {
+		return nil
+	}
+	return f.plan.Metrics[i]
 }
 
 func (f *Fold) ownerOf(m *plan.Metric) *owner { return f.owners[m.Name] }

@@ -77,7 +77,7 @@ type cutSegment struct {
 
 // segments splits the ends from first to last, all passed by every clock, by the steps that
 // passed them. The segment of first begins where its step did, which may be before first.
-func (s *sources) segments(g grid, first, last int64) []cutSegment {
+func (s *sources) segments(g grid, first, last int64) ([]cutSegment, error) {
 	var list []cutSegment
 	at := make([]int, s.named)
 	for first <= last {
@@ -85,7 +85,10 @@ func (s *sources) segments(g grid, first, last int64) []cutSegment {
 		for n := range s.named {
 			cuts := s.parts[n].cuts
 			i := at[n] + sort.Search(len(cuts)-at[n], func(i int) bool { return cuts[at[n]+i].upTo >= first })
-			at[n] = i
+			if at[n] = i; i == len(cuts) {
+				return nil, fmt.Errorf("stream %s: no frame of source partition %d tells where it passed %s; "+
+					"it was routed under a query file without this metric", s.stream.Name, n, clockText(first))
+			}
 			seg.cuts[n] = cuts[i].offset
 			seg.last = min(seg.last, g.upTo(cuts[i].upTo))
 			if i > 0 {
@@ -95,7 +98,7 @@ func (s *sources) segments(g grid, first, last int64) []cutSegment {
 		list = append(list, seg)
 		first = seg.last + g.step
 	}
-	return list
+	return list, nil
 }
 
 // forget drops the cuts that no end from next on can quote, but for the last of them, which says

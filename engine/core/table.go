@@ -143,7 +143,9 @@ func (t *foldTable) close(clock int64) error {
 	target := floorDiv(clock, t.shape.pane)
 	for _, m := range t.metrics {
 		if last := m.grid.upTo(target * t.shape.pane); m.next <= last {
-			t.segment(m, last)
+			if err := t.segment(m, last); err != nil {
+				return err
+			}
 		}
 	}
 	for {

@@ -12,22 +12,15 @@ import (
 // formatting, aliases and the case of keywords do not change it.
 //
 // Left out is what only a reader sees (HAVING, the SELECT list, names), what only decides which
-// later rows are taken (delay, max_ahead, bad_data, ...), and the pane, which follows the
-// metrics on the table and is recorded beside the state by those who cut it.
+// later records are rows (the columns and their checks, the format, delay, max_ahead, bad_data, ...),
+// so that a corrected file can go on, and the pane, which follows the metrics on the table and is
+// recorded beside the state by those who cut it.
 func Fingerprint(t *Table) string {
 	var w strings.Builder
 	s := t.Stream
-	o := s.Options
 	line := func(what string, v any) { fmt.Fprintf(&w, "%s %v\n", what, v) }
-	line("topic", o.Topic)
-	line("format", fmt.Sprintf("%s %q %v %q %q %q", o.Format, o.Delimiter, o.Header, o.Null, o.TimestampFormat, o.Timezone))
-	for _, c := range s.Columns {
-		line("column", fmt.Sprintf("%q %s", c.Name, c.Type))
-	}
-	for _, c := range s.Checks {
-		line("check", c.Cond)
-	}
-	line("time", s.TimeColumn)
+	line("topic", s.Options.Topic)
+	line("time", timeOf(s))
 	if t.Where != nil {
 		line("where", t.Where)
 	}
@@ -38,6 +31,24 @@ func Fingerprint(t *Table) string {
 		line("aggregate", fmt.Sprintf("%s %s", a, a.Type))
 	}
 	line("window", windowText(t.Window))
-	sum := sha256.Sum256([]byte(w.String()))
+	return shortHash(w.String())
+}
+
+// timeOf names what gives the stream's rows their time.
+func timeOf(s *Stream) string {
+	if s.TimeColumn < 0 {
+		return "rowtime"
+	}
+	return fmt.Sprintf("%q", s.Columns[s.TimeColumn].Name)
+}
+
+// MetricFingerprint identifies what a metric's results mean: its statement and, where it reads a
+// table, the table's, HAVING and SELECT list with it.
+func MetricFingerprint(m *Metric) string {
+	return shortHash(m.Text + "\n" + m.Read.Table.Text)
+}
+
+func shortHash(text string) string {
+	sum := sha256.Sum256([]byte(text))
 	return hex.EncodeToString(sum[:16])
 }
