@@ -19,31 +19,32 @@ import (
 // cluster is the engine's own connection to Kafka, for everything but consuming: topics,
 // offsets, plain records. Goroutines may share it.
 type cluster struct {
-	brokers []string
-	client  *kgo.Client
-	admin   *kadm.Client
-	log     *slog.Logger
+	brokers  []string
+	security *Security
+	client   *kgo.Client
+	admin    *kadm.Client
+	log      *slog.Logger
 }
 
 // clientOptions are the options that all our kgo clients have in common.
-func clientOptions(brokers []string, id string, log *slog.Logger) []kgo.Opt {
-	return []kgo.Opt{
+func clientOptions(brokers []string, s *Security, id string, log *slog.Logger) []kgo.Opt {
+	return append(s.ClientOptions(),
 		kgo.SeedBrokers(brokers...),
 		kgo.ClientID(id),
 		kgo.WithLogger(clientLogger{log.With("lib", "kgo")}),
-		kgo.MetadataMinAge(100 * time.Millisecond),
+		kgo.MetadataMinAge(100*time.Millisecond),
 		kgo.RecordPartitioner(kgo.ManualPartitioner()),
 		kgo.ProducerBatchMaxBytes(maxBatchBytes),
 		kgo.ProducerBatchCompression(kgo.Lz4Compression(), kgo.NoCompression()),
-	}
+	)
 }
 
 // maxBatchBytes is Kafka's default for message.max.bytes, so that our records fit a broker
 // nobody has configured.
 const maxBatchBytes = 1_000_000
 
-func openCluster(ctx context.Context, brokers []string, id string, log *slog.Logger) (*cluster, error) {
-	client, err := kgo.NewClient(append(clientOptions(brokers, id, log),
+func openCluster(ctx context.Context, brokers []string, s *Security, id string, log *slog.Logger) (*cluster, error) {
+	client, err := kgo.NewClient(append(clientOptions(brokers, s, id, log),
 		// What is written here may be there twice; but who waits for it must be able to stop
 		// waiting. Otherwise a record that was on its way when the broker died holds up the end
 		// of the process until the broker is back.
@@ -53,9 +54,12 @@ func openCluster(ctx context.Context, brokers []string, id string, log *slog.Log
 	}
 	if err := client.Ping(ctx); err != nil {
 		client.Close()
+		if refused := Refused(err, brokers, s); refused != nil && !refused.Guess {
+			return nil, refused
+		}
 		return nil, fmt.Errorf("cannot reach Kafka at %v: %w", brokers, err)
 	}
-	return &cluster{brokers: brokers, client: client, admin: kadm.NewClient(client), log: log}, nil
+	return &cluster{brokers: brokers, security: s, client: client, admin: kadm.NewClient(client), log: log}, nil
 }
 
 func (c *cluster) close() { c.client.Close() }
@@ -72,6 +76,7 @@ type clientSettings struct {
 	buffer   int           // records buffered per partition
 	fetch    int32         // bytes asked for per partition and fetch
 	clientID string
+	security *Security
 }
 
 // saramaConfig returns a new config; Goka's builders change the one they are given, so every
@@ -104,6 +109,7 @@ func saramaConfig(s clientSettings) *sarama.Config {
 	if s.fetch > 0 {
 		c.Consumer.Fetch.Default = s.fetch
 	}
+	s.security.sarama(c)
 	if s.buffer > 0 {
 		c.ChannelBufferSize = s.buffer
 	}

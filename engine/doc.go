@@ -34,6 +34,7 @@
 //	overview.go   where every partition stands, over all processes
 //	why.go        what holds a metric's results back
 //	engine.go     the stages of a plan together, from start to end
+//	security.go   TLS and SASL for both clients; refused.go: what it means when they do not come about
 //	logging.go    everybody's log lines, into slog
 //
 // The rule behind all of it is crash only: after any error in a flush the stage forgets what it

@@ -90,7 +90,7 @@ func (e *Engine) Run(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, e.store.Close()) }()
 	connect, cancel := context.WithTimeout(ctx, connectTimeout)
 	defer cancel()
-	e.cluster, err = openCluster(connect, e.opts.Brokers, "penstock", e.log)
+	e.cluster, err = openCluster(connect, e.opts.Brokers, e.opts.Security, "penstock", e.log)
 	if err == nil {
 		defer e.cluster.close()
 		e.topics = newTopicIDs(e.cluster)
@@ -101,6 +101,9 @@ func (e *Engine) Run(ctx context.Context) (err error) {
 		return nil // stopped before it began
 	}
 	if err != nil {
+		if refused := Refused(err, e.opts.Brokers, e.opts.Security); refused != nil && !refused.Guess && !final(err) {
+			return refused
+		}
 		return err
 	}
 	ctx, stop := context.WithCancelCause(ctx)

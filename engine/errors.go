@@ -85,11 +85,14 @@ func final(err error) bool { return finalCause(err) != nil }
 func finalCause(err error) error {
 	var stop *StopError
 	var lost *LostOffsetError
+	var refused *RefusedError
 	switch {
 	case errors.As(err, &stop):
 		return stop
 	case errors.As(err, &lost):
 		return lost
+	case errors.As(err, &refused):
+		return refused
 	}
 	return nil
 }

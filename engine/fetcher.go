@@ -41,7 +41,7 @@ const (
 // newFetcher connects; nothing is read before a claim comes. fail is told an error that ends the
 // session's processor.
 func newFetcher(ctx context.Context, brokers []string, topic string, g *group) (*fetcher, error) {
-	opts := append(clientOptions(brokers, "penstock", g.log),
+	opts := append(clientOptions(brokers, g.security, "penstock", g.log),
 		kgo.ConsumeResetOffset(kgo.NoResetOffset()),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
 		kgo.FetchMaxPartitionBytes(fetchBytes),

@@ -28,16 +28,17 @@ import (
 // Errors that go away by themselves are ridden out here with backoff. What is left ends Consume,
 // and with it the processor, which is then built anew.
 type group struct {
-	inner   sarama.ConsumerGroup
-	name    string
-	brokers []string
-	runs    *runs // nil: messages pass as they are
-	hooks   groupHooks
-	log     *slog.Logger
-	backoff backoff
-	errs    chan error // never sent on: errors end Consume, so Goka need not watch them
-	closed  sync.Once
-	drained chan struct{}
+	inner    sarama.ConsumerGroup
+	name     string
+	brokers  []string
+	security *Security
+	runs     *runs // nil: messages pass as they are
+	hooks    groupHooks
+	log      *slog.Logger
+	backoff  backoff
+	errs     chan error // never sent on: errors end Consume, so Goka need not watch them
+	closed   sync.Once
+	drained  chan struct{}
 
 	mu     sync.Mutex
 	cancel context.CancelCauseFunc // of the running Consume
@@ -111,7 +112,7 @@ func groupBuilder(s clientSettings, r *runs, hooks groupHooks, log *slog.Logger,
 			return nil, fmt.Errorf("consumer group %s: %w", name, err)
 		}
 		g := newGroup(inner, name, r, hooks, log)
-		g.brokers = brokers
+		g.brokers, g.security = brokers, s.security
 		got(g)
 		return g, nil
 	}

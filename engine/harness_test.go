@@ -150,7 +150,7 @@ func testCluster(t *testing.T, ctx context.Context, brokers []string) *cluster {
 	t.Helper()
 	log := testLog()
 	setUpLibraries(log)
-	c, err := openCluster(ctx, brokers, "test", log)
+	c, err := openCluster(ctx, brokers, nil, "test", log)
 	if err != nil {
 		t.Fatal(err)
 	}

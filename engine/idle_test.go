@@ -38,7 +38,7 @@ func TestDrained(t *testing.T) {
 		check("one unread", 1, false, 0)
 		check("all read", 2, true, 2)
 
-		client, err := kgo.NewClient(append(clientOptions(brokers, "t", testLog()), kgo.TransactionalID(app+"-someone"))...)
+		client, err := kgo.NewClient(append(clientOptions(brokers, nil, "t", testLog()), kgo.TransactionalID(app+"-someone"))...)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -16,6 +16,9 @@ import (
 type Options struct {
 	// Brokers to begin with, host:port; the others are found through them (bootstrap.servers).
 	Brokers []string
+	// Security says how connections to them are encrypted, and as whom they are made. It has to be
+	// loaded. Default: plaintext, as nobody.
+	Security *Security
 	// App is the application's name. Everything it owns in Kafka begins with it, and two
 	// processes with the same name share one application's work: letters, digits, '.', '_', '-'.
 	App string

@@ -71,7 +71,7 @@ var errBroken = errors.New("this producer has failed and has to be made again")
 // run before joining the group, so that the offsets read there are settled.
 func openProducer(ctx context.Context, o Options, group string, topics *topicIDs, log *slog.Logger) (*producer, error) {
 	id := names{o.App}.Transaction(group, o.InstanceID)
-	opts := append(clientOptions(o.Brokers, "penstock-"+group, log),
+	opts := append(clientOptions(o.Brokers, o.Security, "penstock-"+group, log),
 		kgo.TransactionalID(id),
 		kgo.TransactionTimeout(o.TransactionTimeout),
 		// All records of a flush are handed over at once and then flushed, so that lingering

@@ -43,7 +43,7 @@ func (e *Engine) Rejects(ctx context.Context, n int) ([]RejectedRow, error) {
 	if from >= b.End {
 		return list, nil
 	}
-	client, err := kgo.NewClient(append(clientOptions(c.brokers, "penstock-rejects", c.log),
+	client, err := kgo.NewClient(append(clientOptions(c.brokers, c.security, "penstock-rejects", c.log),
 		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: {0: kgo.NewOffset().At(from)}}),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords())...)
 	if err != nil {

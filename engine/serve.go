@@ -131,7 +131,7 @@ func (s *serving) follow(ctx context.Context) error {
 			from[topic][p] = kgo.NewOffset().At(at)
 		}
 	}
-	opts := append(clientOptions(c.brokers, "penstock-serve", c.log), kgo.ConsumePartitions(from),
+	opts := append(clientOptions(c.brokers, c.security, "penstock-serve", c.log), kgo.ConsumePartitions(from),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.FetchMaxWait(500*time.Millisecond))
 	client, err := kgo.NewClient(opts...)
 	if err != nil {

@@ -95,6 +95,9 @@ type life struct {
 // ours that went wrong in memory; what is committed does not change by being read again.
 const coreRetries = 3
 
+// refusedRetries is how often in a row Kafka may say that we may not, before the engine ends.
+const refusedRetries = 5
+
 // supervise keeps the stage alive until ctx is done or an error says that another life would end
 // the same way.
 func (s *stage) supervise(ctx context.Context) error {
@@ -115,6 +118,11 @@ func (s *stage) supervise(ctx context.Context) error {
 		if errors.As(err, &ce) {
 			if repeated++; repeated >= coreRetries {
 				return &StopError{Err: err, State: true}
+			}
+		} else if refused := Refused(err, s.opts.Brokers, s.opts.Security); refused != nil && !refused.Guess {
+			// A broker that only just started may not know its users yet.
+			if repeated++; repeated >= refusedRetries {
+				return refused
 			}
 		} else {
 			repeated = 0
@@ -175,7 +183,7 @@ func (s *stage) live(ctx context.Context) error {
 func (l *life) options() []goka.ProcessorOption {
 	settings := clientSettings{
 		instance: l.opts.InstanceID, session: l.opts.SessionTimeout,
-		buffer: l.buffer, clientID: "penstock-" + l.stage.group,
+		buffer: l.buffer, clientID: "penstock-" + l.stage.group, security: l.opts.Security,
 	}
 	hooks := groupHooks{setup: l.setUp, ready: l.ready, cleanup: l.cleanUp, unstable: l.takeOver}
 	options := []goka.ProcessorOption{
@@ -197,7 +205,7 @@ func (l *life) options() []goka.ProcessorOption {
 			}))
 	}
 	return append(options, goka.WithStorageBuilder(table),
-		goka.WithConsumerSaramaBuilder(goka.SaramaConsumerBuilderWithConfig(saramaConfig(clientSettings{fetch: 4 << 20}))))
+		goka.WithConsumerSaramaBuilder(goka.SaramaConsumerBuilderWithConfig(saramaConfig(clientSettings{fetch: 4 << 20, security: l.opts.Security}))))
 }
 
 func (l *life) setGroup(g *group) {

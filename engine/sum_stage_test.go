@@ -139,7 +139,7 @@ func newSumStage(c *cluster, o Options) *stage {
 func runSumStage(ctx context.Context, spec childSpec) error {
 	o := spec.options()
 	setUpLibraries(o.Logger)
-	c, err := openCluster(ctx, o.Brokers, "child", o.Logger)
+	c, err := openCluster(ctx, o.Brokers, nil, "child", o.Logger)
 	if err != nil {
 		return err
 	}

@@ -185,7 +185,7 @@ func runTableStage(ctx context.Context, spec childSpec) error {
 	if err != nil {
 		return err
 	}
-	c, err := openCluster(ctx, o.Brokers, "child", o.Logger)
+	c, err := openCluster(ctx, o.Brokers, nil, "child", o.Logger)
 	if err != nil {
 		return err
 	}

@@ -81,7 +81,7 @@ func (a *app) audit(ctx context.Context, o *auditOptions) error {
 		}
 		*bound.at = time.UnixMicro(us)
 	}
-	client, err := o.connect(ctx)
+	client, err := o.connect(ctx, a)
 	if err != nil {
 		return err
 	}

@@ -80,7 +80,7 @@ func (a *app) demo(ctx context.Context, o *demoOptions) (err error) {
 	}
 	defer os.RemoveAll(dir)
 	o.run.app, o.run.stateDir, o.run.file = "demo", filepath.Join(dir, "state"), "orders.sql"
-	if err := o.run.complete(p); err != nil {
+	if err := o.run.complete(a, p); err != nil {
 		return err
 	}
 	d := &demo{o: o, runner: runner{a: a, o: &o.run}}
@@ -164,7 +164,7 @@ func (d *demo) topic(ctx context.Context) (*kgo.Client, error) {
 	name := d.runner.o.engine.Plan.Streams[0].Options.Topic
 	o := produceOptions{topic: name, partition: -1, partitions: d.o.partitions}
 	o.brokers, o.timeout = d.runner.o.engine.Brokers, 5*time.Second
-	client, err := o.connect(ctx, producerOptions(o)...)
+	client, err := o.connect(ctx, d.a, producerOptions(o)...)
 	if err != nil {
 		return nil, err
 	}

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"strings"
 
+	"penstock/engine"
 	"penstock/query/syntax"
 )
 
@@ -79,6 +80,9 @@ func (a *app) report(ctx context.Context, err error) int {
 		return exitInterrupted
 	case !errors.As(err, &f):
 		f = &failure{code: exitFailed, text: err.Error()}
+		if no := engine.Refused(err, nil, nil); no != nil && !no.Guess {
+			f = &failure{code: exitUnreachable, id: "P4002", text: err.Error(), hints: []string{no.Hint}}
+		}
 	case f.Error() != err.Error():
 		// The failure was wrapped on its way: its code and hints hold, the longer text is shown.
 		g := *f

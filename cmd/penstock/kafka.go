@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -11,12 +12,15 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"penstock/engine"
 )
 
 // kafkaFlags are the flags of commands that talk to Kafka themselves.
 type kafkaFlags struct {
-	brokers []string
-	timeout time.Duration
+	brokers  []string
+	timeout  time.Duration
+	security securityFlags
 }
 
 // defaultBroker is where `broker` and `run` listen when nothing is said, and where Kafka does.
@@ -25,11 +29,29 @@ const defaultBroker = "127.0.0.1:9092"
 func (k *kafkaFlags) add(f *pflag.FlagSet) {
 	f.StringSliceVarP(&k.brokers, "brokers", "b", []string{defaultBroker}, "host:port of one or more Kafka brokers")
 	f.DurationVar(&k.timeout, "kafka-timeout", 5*time.Second, "how long to try to reach a broker")
+	k.security.add(f)
 }
 
+// secure works out how to connect. Brokers that the file of options names count where none are
+// given otherwise.
+func (k *kafkaFlags) secure(a *app) (*engine.Security, error) {
+	s, brokers, err := k.security.resolve(a)
+	if err == nil && len(brokers) > 0 && !k.security.flags.Changed("brokers") {
+		k.brokers = brokers
+	}
+	return s, err
+}
+
+// guesses is how often a broker may close the connection at once before that is what it means.
+const guesses = 4
+
 // connect returns a client that has reached a broker. The caller closes it.
-func (k *kafkaFlags) connect(ctx context.Context, opts ...kgo.Opt) (*kgo.Client, error) {
-	opts = append([]kgo.Opt{kgo.SeedBrokers(k.brokers...), kgo.ClientID("penstock")}, opts...)
+func (k *kafkaFlags) connect(ctx context.Context, a *app, opts ...kgo.Opt) (*kgo.Client, error) {
+	security, err := k.secure(a)
+	if err != nil {
+		return nil, err
+	}
+	opts = slices.Concat([]kgo.Opt{kgo.SeedBrokers(k.brokers...), kgo.ClientID("penstock")}, security.ClientOptions(), opts)
 	client, err := kgo.NewClient(opts...)
 	if err != nil {
 		return nil, usage("--brokers %s: %v", strings.Join(k.brokers, ","), err)
@@ -43,6 +65,11 @@ func (k *kafkaFlags) connect(ctx context.Context, opts ...kgo.Opt) (*kgo.Client,
 		if err == nil {
 			return client, nil
 		}
+		// One that closes the connection may be one that is going down, and back in a moment.
+		if no := engine.Refused(err, k.brokers, security); no != nil && (!no.Guess || tries >= guesses) {
+			client.Close()
+			return nil, refused(no)
+		}
 		wait := time.NewTimer(250 * time.Millisecond)
 		select {
 		case <-wait.C:
@@ -54,8 +81,11 @@ func (k *kafkaFlags) connect(ctx context.Context, opts ...kgo.Opt) (*kgo.Client,
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
-		return nil, unreachable(strings.Join(k.brokers, ","), err).
-			hint("tried %d times in %s (--kafka-timeout)", tries, k.timeout)
+		f := unreachable(strings.Join(k.brokers, ","), err)
+		if security != nil && security.TLS {
+			f.hint("does the port speak TLS?")
+		}
+		return nil, f.hint("tried %d times in %s (--kafka-timeout)", tries, k.timeout)
 	}
 }
 

@@ -62,7 +62,7 @@ func (a *app) produce(ctx context.Context, o produceOptions) error {
 		return err
 	}
 	defer in.Close()
-	client, err := o.connect(ctx, producerOptions(o)...)
+	client, err := o.connect(ctx, a, producerOptions(o)...)
 	if err != nil {
 		return err
 	}

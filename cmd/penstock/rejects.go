@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"penstock/engine"
 )
 
 // How many rejected rows are logged one by one, and how often what was left out is counted.
@@ -17,16 +19,16 @@ const (
 // logRejects logs the rows that an application rejects from now on, with reason and place, until
 // ctx ends: the first ten of every ten seconds one by one, the others as a number. All of them
 // are on the topic.
-func (a *app) logRejects(ctx context.Context, brokers []string, app string) {
+func (a *app) logRejects(ctx context.Context, o engine.Options, app string) {
 	topic := app + "-rejects"
-	client, err := kgo.NewClient(
-		kgo.SeedBrokers(brokers...),
+	client, err := kgo.NewClient(append(o.Security.ClientOptions(),
+		kgo.SeedBrokers(o.Brokers...),
 		kgo.ClientID("penstock-rejects"),
 		kgo.ConsumeTopics(topic),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AfterMilli(time.Now().UnixMilli())),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
 		kgo.UnknownTopicRetries(-1), // the engine makes it in a moment
-	)
+	)...)
 	if err != nil {
 		a.log.Warn("rejected rows are not logged", "err", err)
 		return

@@ -53,7 +53,7 @@ func (a *app) rejects(ctx context.Context, o *rejectsOptions) error {
 	if o.last < 0 {
 		return usage("--last is %d, expected a number of rows, or 0 for all", o.last)
 	}
-	client, err := o.connect(ctx)
+	client, err := o.connect(ctx, a)
 	if err != nil {
 		return err
 	}

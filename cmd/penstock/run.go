@@ -50,7 +50,7 @@ func (a *app) run(ctx context.Context, o *runOptions) error {
 	if err != nil {
 		return err
 	}
-	if err := o.complete(p); err != nil {
+	if err := o.complete(a, p); err != nil {
 		return err
 	}
 	if o.prompt && o.http.options.Address == "off" {
@@ -63,7 +63,7 @@ func (a *app) run(ctx context.Context, o *runOptions) error {
 	defer r.close()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	go a.logRejects(ctx, o.engine.Brokers, o.app)
+	go a.logRejects(ctx, o.engine, o.app)
 	return r.supervise(ctx)
 }
 
@@ -111,7 +111,7 @@ func (r *runner) open(ctx context.Context) (err error) {
 
 // reach checks that there is a broker, so that the error for a wrong address comes at once.
 func (r *runner) reach(ctx context.Context) error {
-	client, err := r.o.connect(ctx)
+	client, err := r.o.connect(ctx, r.a)
 	if err == nil {
 		client.Close()
 	}
@@ -241,6 +241,8 @@ func engineError(err error) error {
 	switch {
 	case err == nil || errors.As(err, &f):
 		return err
+	case refused(err) != nil:
+		return refused(err)
 	case errors.Is(err, storage.ErrInUse):
 		return &failure{code: exitState, id: "P5002", text: err.Error(), err: err}
 	case errors.Is(err, storage.ErrOtherApp), errors.Is(err, storage.ErrNewerFormat), errors.Is(err, storage.ErrCorrupt), errors.Is(err, storage.ErrDirectory):

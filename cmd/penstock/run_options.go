@@ -39,13 +39,14 @@ func (o *runOptions) add(f *pflag.FlagSet) {
 	f.BoolVar(&o.engine.CreateSources, "create-topics", false, "make source topics that are missing (always so on the broker inside this process)")
 	f.DurationVar(&o.engine.FlushInterval, "flush-interval", 0, "how often a stage writes what it has (default 100ms)")
 	f.DurationVar(&o.engine.SessionTimeout, "session-timeout", 0, "how long a process may be silent before others take over (default 6s)")
+	o.security.add(f)
 	size := memory{&o.engine.Memory}
 	o.http.add(f)
 	f.Var(size, "memory", "bound of caches and buffers, such as 512MiB (default 512MiB)")
 }
 
 // complete fills in what follows from the file and the environment.
-func (o *runOptions) complete(p *plan.Plan) error {
+func (o *runOptions) complete(a *app, p *plan.Plan) (err error) {
 	if o.app == "" {
 		o.app = appName(o.file)
 	}
@@ -58,6 +59,12 @@ func (o *runOptions) complete(p *plan.Plan) error {
 			return usage("--state-dir is missing, and there is no place for it: %v", err)
 		}
 		o.stateDir = filepath.Join(dir, "penstock", o.app)
+	}
+	if o.engine.Security, err = o.secure(a); err != nil {
+		return err
+	}
+	if o.engine.Security != nil && len(o.brokers) == 0 {
+		return usage("how to connect to Kafka is given, but no --brokers: the broker inside this process has neither TLS nor SASL")
 	}
 	o.engine.Brokers = o.brokers
 	o.engine.App = o.app

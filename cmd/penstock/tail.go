@@ -66,7 +66,7 @@ func (a *app) tail(ctx context.Context, o tailOptions) error {
 	if err != nil {
 		return err
 	}
-	client, err := o.connect(ctx, kgo.FetchIsolationLevel(kgo.ReadCommitted()))
+	client, err := o.connect(ctx, a, kgo.FetchIsolationLevel(kgo.ReadCommitted()))
 	if err != nil {
 		return err
 	}

@@ -25,6 +25,7 @@ type testOptions struct {
 	seed     uint64
 	brokers  []string
 	embedded bool
+	security securityFlags
 }
 
 //go:embed test_help.txt
@@ -50,6 +51,7 @@ func newTest(a *app) *cobra.Command {
 	f.IntVar(&o.fuzz, "fuzz", 0, "run each test so many times more, with flushes cut and partitions interleaved at random")
 	f.Uint64Var(&o.seed, "seed", 0, "where --fuzz begins, to run the same again; default: anywhere")
 	f.StringSliceVarP(&o.brokers, "brokers", "b", nil, "run through this Kafka instead of in the process")
+	o.security.add(f)
 	f.BoolVar(&o.embedded, "embedded", false, "run through a broker inside this process")
 	return cmd
 }

@@ -23,13 +23,17 @@ func (a *app) testKafka(ctx context.Context, opts *script.Options, o testOptions
 		opts.Kafka = &script.KafkaOptions{Brokers: []string{b.Addr()}}
 		return func() { _ = b.Close() }, nil
 	case len(o.brokers) > 0:
-		k := kafkaFlags{brokers: o.brokers, timeout: 5 * time.Second}
-		client, err := k.connect(ctx)
+		k := kafkaFlags{brokers: o.brokers, timeout: 5 * time.Second, security: o.security}
+		client, err := k.connect(ctx, a)
 		if err != nil {
 			return nil, err
 		}
 		client.Close()
-		opts.Kafka = &script.KafkaOptions{Brokers: o.brokers}
+		security, err := k.secure(a)
+		if err != nil {
+			return nil, err
+		}
+		opts.Kafka = &script.KafkaOptions{Brokers: o.brokers, Security: security}
 	}
 	return stop, nil
 }

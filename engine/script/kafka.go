@@ -25,6 +25,8 @@ import (
 // KafkaOptions say on which Kafka tests run.
 type KafkaOptions struct {
 	Brokers []string
+	// Security says how to connect to them; nil: plaintext.
+	Security *engine.Security
 	// Dir is where state directories are made, each removed after its test. Default: the system's
 	// folder for such things.
 	Dir string
@@ -39,6 +41,7 @@ type kafkaTarget struct {
 	plan       *plan.Plan
 	app        string
 	brokers    []string
+	security   *engine.Security
 	client     *kgo.Client
 	admin      *kadm.Client
 	dir        string
@@ -65,7 +68,7 @@ func newKafkaTarget(ctx context.Context, p *plan.Plan, s *settings, o *Options) 
 	if _, err := rand.Read(id); err != nil {
 		return nil, err
 	}
-	t := &kafkaTarget{plan: p, app: "penstock-test-" + hex.EncodeToString(id), brokers: o.Kafka.Brokers, folds: max(2, o.Folds),
+	t := &kafkaTarget{plan: p, app: "penstock-test-" + hex.EncodeToString(id), brokers: o.Kafka.Brokers, security: o.Kafka.Security, folds: max(2, o.Folds),
 		partitions: map[string]int{}, tally: map[string]core.Tally{}, clocks: map[string]core.Position{}}
 	t.wall = standing{time.UnixMicro(farFuture)}
 	if s.hasNow {
@@ -79,7 +82,7 @@ func newKafkaTarget(ctx context.Context, p *plan.Plan, s *settings, o *Options) 
 	if t.dir, err = os.MkdirTemp(o.Kafka.Dir, "penstock-test-"); err != nil {
 		return nil, err
 	}
-	t.client, err = kgo.NewClient(kgo.SeedBrokers(t.brokers...), kgo.RecordPartitioner(kgo.ManualPartitioner()))
+	t.client, err = kgo.NewClient(append(t.security.ClientOptions(), kgo.SeedBrokers(t.brokers...), kgo.RecordPartitioner(kgo.ManualPartitioner()))...)
 	if err != nil {
 		return nil, errors.Join(err, os.RemoveAll(t.dir))
 	}
@@ -128,7 +131,7 @@ func (t *kafkaTarget) run() error {
 	if t.engine != nil {
 		return nil
 	}
-	e, err := engine.New(engine.Options{Brokers: t.brokers, App: t.app, StateDir: t.state(), Plan: t.plan, FoldPartitions: t.folds,
+	e, err := engine.New(engine.Options{Brokers: t.brokers, Security: t.security, App: t.app, StateDir: t.state(), Plan: t.plan, FoldPartitions: t.folds,
 		ReplicationFactor: 1, FlushInterval: 5 * time.Millisecond, Clock: t.wall, HoldClocks: true, Memory: 64 << 20})
 	if err != nil {
 		return err

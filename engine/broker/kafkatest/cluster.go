@@ -27,6 +27,16 @@ type Options struct {
 	// which two must be there.
 	Nodes int
 
+	// Users, with their passwords, makes every node listen on a port more, with
+	// SASL_SSL and all mechanisms: Cluster.Secure, and Cluster.Authority for the
+	// certificates.
+	Users map[string]string
+
+	// Proxy makes every node listen on a port more, whose clients are told the
+	// address that Proxy returns instead of the node's: Cluster.Proxied. It is
+	// called before the node starts.
+	Proxy func(addr string) (advertised string, err error)
+
 	// Config is added to server.properties, over what the package sets.
 	Config map[string]string
 
@@ -128,15 +138,21 @@ func runDir() (dir string, free func() error, err error) {
 }
 
 func (c *Cluster) start(ctx context.Context, classPath string) error {
-	ports, err := freePorts(2 * c.opts.Nodes)
+	const each = 4
+	ports, err := freePorts(each * c.opts.Nodes)
 	if err != nil {
 		return err
+	}
+	if len(c.opts.Users) > 0 {
+		if err := makeKeys(c.dir); err != nil {
+			return err
+		}
 	}
 	var voters string
 	for i := range c.opts.Nodes {
 		n := &node{
 			id: i + 1, dir: filepath.Join(c.dir, strconv.Itoa(i+1)),
-			port: ports[2*i], controller: ports[2*i+1],
+			port: ports[each*i], controller: ports[each*i+1], secure: ports[each*i+2], proxied: ports[each*i+3],
 			classPath: classPath, java: c.opts.Java,
 		}
 		if voters != "" {
@@ -152,7 +168,7 @@ func (c *Cluster) start(ctx context.Context, classPath string) error {
 		if err := n.configure(voters, c.opts); err != nil {
 			return err
 		}
-		if err := n.format(ctx, cluster); err != nil {
+		if err := n.format(ctx, cluster, c.opts.Users); err != nil {
 			return err
 		}
 		return n.start()
@@ -247,6 +263,27 @@ func (c *Cluster) Addrs() []string {
 	var all []string
 	for _, n := range c.nodes {
 		all = append(all, n.addr())
+	}
+	return all
+}
+
+// Secure are the addresses with SASL_SSL, when there are Users.
+func (c *Cluster) Secure() []string {
+	var all []string
+	for _, n := range c.nodes {
+		all = append(all, local(n.secure))
+	}
+	return all
+}
+
+// Authority is the file (PEM) with the authority of the certificates there.
+func (c *Cluster) Authority() string { return filepath.Join(c.dir, authorityFile) }
+
+// Proxied are the addresses that Proxy has returned.
+func (c *Cluster) Proxied() []string {
+	var all []string
+	for _, n := range c.nodes {
+		all = append(all, n.advertised)
 	}
 	return all
 }

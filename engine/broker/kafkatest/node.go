@@ -24,6 +24,8 @@ type node struct {
 	id               int
 	dir              string
 	port, controller int
+	secure, proxied  int    // ports of listeners that some tests want
+	advertised       string // of the proxied one
 	classPath        string
 	java             []string
 
@@ -38,7 +40,9 @@ type process struct {
 	err  error         // how; read after done
 }
 
-func (n *node) addr() string { return fmt.Sprintf("127.0.0.1:%d", n.port) }
+func (n *node) addr() string { return local(n.port) }
+
+func local(port int) string { return fmt.Sprintf("127.0.0.1:%d", port) }
 
 // configure writes server.properties and the logging configuration.
 func (n *node) configure(voters string, opts Options) error {
@@ -77,6 +81,9 @@ func (n *node) configure(voters string, opts Options) error {
 		"broker.heartbeat.interval.ms":                                "300",
 		"transaction.abort.timed.out.transaction.cleanup.interval.ms": "1000",
 		"log.cleaner.backoff.ms":                                      "500",
+	}
+	if err := n.listeners(set, opts); err != nil {
+		return err
 	}
 	for k, v := range opts.Config {
 		set[k] = v
@@ -119,10 +126,15 @@ func (n *node) args(java []string, class string, rest ...string) []string {
 	return append(all, rest...)
 }
 
-func (n *node) format(ctx context.Context, cluster string) error {
+func (n *node) format(ctx context.Context, cluster string, users map[string]string) error {
 	quick := []string{"-Xmx128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"}
-	cmd := exec.CommandContext(ctx, "java", n.args(quick, "kafka.tools.StorageTool",
-		"format", "-t", cluster, "-c", n.file("server.properties"))...)
+	args := []string{"format", "-t", cluster, "-c", n.file("server.properties")}
+	for _, user := range sortedKeys(users) {
+		for _, mechanism := range scramMechanisms {
+			args = append(args, "--add-scram", fmt.Sprintf("%s=[name=%s,password=%s]", mechanism, user, users[user]))
+		}
+	}
+	cmd := exec.CommandContext(ctx, "java", n.args(quick, "kafka.tools.StorageTool", args...)...)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("format kafka node %d: %w\n%s", n.id, err, lastLines(string(out), 10))
 	}
