@@ -9,6 +9,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"penstock/engine/core"
 	"penstock/query/plan"
 )
 
@@ -17,8 +18,6 @@ import (
 // something else is refused before it touches anything: state of two definitions cannot be told
 // apart afterwards. The state of each fold partition holds the same again, for what a later file
 // has brought; this is what covers the frames that nobody has folded yet.
-
-const kindDefinitions = "definitions"
 
 // definitionsRecord is the record's value. Its key holds a hash of it, so that compaction keeps the
 // first of several when processes with different files start a new application at the same time.
@@ -35,12 +34,12 @@ func (e *Engine) checkDefinitions(ctx context.Context) error {
 		return err
 	}
 	if first == nil {
-		value, err := json.Marshal(definitionsRecord{kindDefinitions, plan.DefinitionsOf(e.opts.Plan)})
+		value, err := json.Marshal(definitionsRecord{core.DecisionDefinitions, plan.DefinitionsOf(e.opts.Plan)})
 		if err != nil {
 			return fmt.Errorf("definitions: %w", err)
 		}
 		hash := sha256.Sum256(value)
-		key := kindDefinitions + "/" + hex.EncodeToString(hash[:8])
+		key := core.DecisionDefinitions + "/" + hex.EncodeToString(hash[:8])
 		if err := e.cluster.write(ctx, &kgo.Record{Topic: topic, Key: []byte(key), Value: value}); err != nil {
 			return fmt.Errorf("write %s: %w", topic, err)
 		}
@@ -49,7 +48,7 @@ func (e *Engine) checkDefinitions(ctx context.Context) error {
 		}
 	}
 	var was definitionsRecord
-	if first == nil || json.Unmarshal(first.Value, &was) != nil || was.Kind != kindDefinitions {
+	if first == nil || json.Unmarshal(first.Value, &was) != nil || was.Kind != core.DecisionDefinitions {
 		return stateError("topic %s does not begin with what application %q runs: it was emptied or made by something else; start again under another --app", topic, e.opts.App)
 	}
 	if err := was.Accept(e.opts.Plan); err != nil {
@@ -67,7 +66,7 @@ func (c *cluster) first(ctx context.Context, topic string) (*kgo.Record, error) 
 	if limits[0].Start >= limits[0].End {
 		return nil, nil
 	}
-	client, err := kgo.NewClient(append(clientOptions(c.brokers, "penstock-definitions", c.log), kgo.FetchMaxPartitionBytes(1<<16),
+	client, err := kgo.NewClient(append(clientOptions(c.brokers, c.security, "penstock-definitions", c.log), kgo.FetchMaxPartitionBytes(1<<16),
 		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: {0: kgo.NewOffset().At(limits[0].Start)}}))...)
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", topic, err)
