@@ -322,6 +322,9 @@ func (p *RoutePartition) moveClock(to int64, kind string) bool {
 	return true
 }
 
+// DecisionDefinitions is the kind of the first record: what the application's tables and metrics mean.
+const DecisionDefinitions = "definitions"
+
 // The kinds of decisions that move a clock.
 const (
 	DecisionIdle = "idle"
