@@ -11,6 +11,7 @@ import (
 	"penstock/engine/core"
 	"penstock/engine/format"
 	"penstock/engine/reference"
+	"penstock/query/plan"
 )
 
 // decision is a record of the decisions topic.
@@ -36,6 +37,9 @@ func (a *auditor) decisions(ctx context.Context) (refused []decision, err error)
 		var d decision
 		if err := json.Unmarshal(r.Value, &d); err != nil {
 			return fmt.Errorf("decision at offset %d of %s: %w", r.Offset, topic, err)
+		}
+		if d.Kind == core.DecisionDefinitions {
+			return a.accept(r.Value)
 		}
 		src := a.streams[d.Stream]
 		if src == nil || src.parts[d.Partition] == nil {
@@ -64,6 +68,19 @@ func (a *auditor) decisions(ctx context.Context) (refused []decision, err error)
 		}
 	}
 	return refused, err
+}
+
+// accept refuses a query file that is not what the application has been running: every
+// difference it would find would be one of the files.
+func (a *auditor) accept(definitions []byte) error {
+	var was plan.Definitions
+	if err := json.Unmarshal(definitions, &was); err != nil {
+		return fmt.Errorf("definitions of application %q: %w", a.App, err)
+	}
+	if err := was.Accept(a.Plan); err != nil {
+		return fmt.Errorf("this is not the query file that application %q runs: %w", a.App, err)
+	}
+	return nil
 }
 
 // replay gives the records that were routed, and the decisions, to the evaluator.
