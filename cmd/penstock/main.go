@@ -70,6 +70,7 @@ Every flag can also be set in the environment: --state-dir is PENSTOCK_STATE_DIR
 		&cobra.Group{ID: "orders", Title: "Topics and examples:"},
 		&cobra.Group{ID: "other", Title: "Other:"},
 	)
+	root.SetHelpCommand(newHelp(a))
 	root.SetHelpCommandGroupID("other")
 	a.addFlags(root.PersistentFlags())
 	for _, c := range commands {
