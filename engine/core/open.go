@@ -99,29 +99,78 @@ type openRecord struct {
 	left int
 }
 
-// takeOpen writes the entries that came since the last flush and whose panes are still open.
+// takeOpen writes the entries that came since the last flush and whose panes are still open, in
+// records of about frameBytes: a broker takes no record beyond a megabyte, and a flush of long texts
+// is more.
 func (f *Fold) takeOpen() {
 	for _, t := range f.tables {
-		var b []byte
-		rec := &openRecord{key: t.openKey(f.seq)}
+		w := openWriter{t: t}
 		for _, enter := range t.order {
 			o := t.open[enter]
-			if o.nfresh == 0 {
-				continue
+			for b, n := o.fresh, o.nfresh; n > 0; {
+				size, count := f.openPiece(b, n)
+				w.add(enter, b[:size], count)
+				b, n = b[size:], n-count
 			}
-			b = binary.AppendUvarint(b, uint64(o.nfresh))
-			b = append(b, o.fresh...)
 			o.fresh, o.nfresh = nil, 0
-			rec.left++
-			f.records[openID{t, enter}] = append(f.records[openID{t, enter}], rec)
 		}
-		if rec.left > 0 {
-			f.state.put(rec.key, b)
-		}
+		w.finish()
 	}
 }
 
-func (t *foldTable) openKey(seq int64) []byte { return appendOrdered(t.prefix(kindOpen), seq) }
+// openPiece returns the size of the entries at the start of b that fit into a record, and how many
+// they are, of n.
+func (f *Fold) openPiece(b []byte, n int) (size, count int) {
+	if len(b) <= f.frameBytes {
+		return len(b), n
+	}
+	r := reader{b: b}
+	for count < n && (count == 0 || size < f.frameBytes) {
+		r.entry()
+		size, count = len(b)-len(r.b), count+1
+	}
+	return size, count
+}
+
+// openWriter gathers the records of one table.
+type openWriter struct {
+	t     *foldTable
+	b     []byte
+	rec   *openRecord
+	parts int64
+}
+
+func (w *openWriter) add(enter int64, entries []byte, n int) {
+	f := w.t.f
+	if len(w.b) > 0 && len(w.b)+len(entries) > f.frameBytes {
+		w.finish()
+	}
+	if w.rec == nil {
+		w.rec = &openRecord{key: w.t.openKey(f.seq, w.parts)}
+	}
+	w.b = append(binary.AppendUvarint(w.b, uint64(n)), entries...)
+	w.rec.left++
+	id := openID{w.t, enter}
+	f.records[id] = append(f.records[id], w.rec)
+}
+
+// finish ends a record, if there is anything in it.
+func (w *openWriter) finish() {
+	if w.rec != nil {
+		w.t.f.state.put(w.rec.key, w.b)
+		w.parts++
+	}
+	w.b, w.rec = nil, nil
+}
+
+// openKey is the key of a flush's record of open panes; those after the first have a number.
+func (t *foldTable) openKey(seq, part int64) []byte {
+	key := appendOrdered(t.prefix(kindOpen), seq)
+	if part > 0 {
+		key = appendOrdered(key, part)
+	}
+	return key
+}
 
 // paneClosed lets go of the records that held the entries of a pane while it was open.
 func (f *Fold) paneClosed(t *foldTable, enter int64) error {
