@@ -296,7 +296,7 @@ func (t *foldTable) enterRecord(b int64, rec *openRecord) error {
 func eachOpenPane(v []byte, fn func(enter int64, n int, entries []byte) error) error {
 	r := reader{b: v}
 	for len(r.b) > 0 {
-		n := int(r.uvarint())
+		n := r.count() // an entry has a byte at least
 		start := r.b
 		var enter int64
 		for range n {
