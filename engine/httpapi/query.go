@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/csv"
 	"encoding/json"
+	"errors"
 	"io"
 	"mime"
 	"net/http"
@@ -50,6 +51,10 @@ func (s *Server) run(ctx context.Context, q QueryRequest, protocol string) (*eng
 	}
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
+	b, err := bindParams(q.SQL, q.Params)
+	if err != nil {
+		return nil, err
+	}
 	release, err := s.slot(ctx)
 	if err != nil {
 		return nil, err
@@ -60,8 +65,12 @@ func (s *Server) run(ctx context.Context, q QueryRequest, protocol string) (*eng
 	if q.MaxRows > 0 && (rows == 0 || q.MaxRows < rows) {
 		rows = q.MaxRows
 	}
-	a, err := s.engine.Query(ctx, engine.Query{SQL: q.SQL, Closed: q.AsOf == "closed", MaxRows: rows, MaxBytes: s.opts.MaxBytes})
+	a, err := s.engine.Query(ctx, engine.Query{SQL: b.sql, Closed: q.AsOf == "closed", MaxRows: rows, MaxBytes: s.opts.MaxBytes})
 	s.metrics.query(protocol, time.Since(began))
+	var wrong *engine.BindError
+	if len(b.shifts) > 0 && errors.As(err, &wrong) {
+		err = &engine.BindError{SQL: b.sent, Diags: b.back(wrong.Diags)}
+	}
 	return a, err
 }
 
@@ -90,8 +99,6 @@ func readQuery(r *http.Request) (QueryRequest, error) {
 	switch {
 	case strings.TrimSpace(q.SQL) == "":
 		return q, newProblem(http.StatusBadRequest, codeRequest, "the request holds no statement", `send the statement as text, or {"sql": "SELECT ..."}`)
-	case len(q.Params) > 0:
-		return q, newProblem(http.StatusBadRequest, codeRequest, "params are not taken yet", "write the values into the statement as literals")
 	case q.AsOf != "" && q.AsOf != "now" && q.AsOf != "closed":
 		return q, newProblem(http.StatusBadRequest, codeRequest, "as_of is "+row.Quote(q.AsOf)+"; expected now or closed", "")
 	}

@@ -16,8 +16,8 @@ import (
 // QueryRequest is the JSON body of POST /v1/query. A body of any other type is the statement.
 type QueryRequest struct {
 	SQL string `json:"sql"`
-	// Params are refused for now: the language has no place for them.
-	Params []any `json:"params,omitempty"`
+	// Params are the values of $1, $2 and so on: texts, numbers, booleans, null.
+	Params []json.RawMessage `json:"params,omitempty"`
 	// TimeoutMS bounds the query, in milliseconds; default and most are the server's.
 	TimeoutMS int64 `json:"timeout_ms,omitempty"`
 	// AsOf is "now" (default) or "closed": the last interval that is closed everywhere, exactly.
