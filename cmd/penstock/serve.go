@@ -7,7 +7,9 @@ import (
 	"net/http"
 	"net/http/pprof"
 	"os"
+	"os/signal"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -31,7 +33,7 @@ func (h *httpFlags) add(f *pflag.FlagSet) {
 	h.flags = f
 	f.StringVar(&h.options.Address, "http", defaultHTTP, "where queries are answered, host:port; off answers none. When the default is taken, a free port is used")
 	f.StringVar(&h.options.Advertise, "http-advertise", "", "host:port under which the other processes of the application reach this one (default the --http address)")
-	f.StringVar(&h.options.TLSCert, "http-tls-cert", "", "certificate (PEM) for https; needed, with a token, beyond the loopback interface")
+	f.StringVar(&h.options.TLSCert, "http-tls-cert", "", "certificate (PEM) for https; needed, with a token, beyond the loopback interface. SIGHUP reads it again")
 	f.StringVar(&h.options.TLSKey, "http-tls-key", "", "its key (PEM)")
 	f.StringVar(&h.options.TLSCA, "http-tls-ca", "", "authorities (PEM) of the other processes' certificates, beside the machine's")
 	f.StringVar(&h.tokenFile, "http-token-file", "", "file with the token that clients have to show")
@@ -45,7 +47,8 @@ func (h *httpFlags) add(f *pflag.FlagSet) {
 type service struct {
 	api   *httpapi.Server
 	debug *http.Server
-	note  string // said at the start
+	hup   chan os.Signal // reads the certificate again; nil without one
+	note  string         // said at the start
 }
 
 // listen takes the addresses, before the engine joins its groups.
@@ -94,12 +97,28 @@ func (s *service) listen(h *httpFlags, a *app, e *engine.Engine) error {
 		return err
 	}
 	s.api = api
+	if o.TLSCert != "" {
+		s.hup = make(chan os.Signal, 1)
+		signal.Notify(s.hup, syscall.SIGHUP)
+		go s.reload(a, s.hup, o.TLSCert)
+	}
 	go func() {
 		if err := api.Serve(); err != nil {
 			a.log.Error("http ended", "err", err)
 		}
 	}()
 	return nil
+}
+
+// reload reads the certificate again whenever SIGHUP asks for it, until close.
+func (s *service) reload(a *app, asked <-chan os.Signal, file string) {
+	for range asked {
+		if err := s.api.Reload(); err != nil {
+			a.log.Error("certificate stays as it was", "err", err)
+			continue
+		}
+		a.log.Info("certificate read again", "file", file)
+	}
 }
 
 // listenDebug serves Go's profiles, which show whatever is in memory: only on this machine.
@@ -133,6 +152,11 @@ func (s *service) close() error {
 		return nil
 	}
 	var errs []error
+	if s.hup != nil {
+		signal.Stop(s.hup)
+		close(s.hup)
+		s.hup = nil
+	}
 	if s.api != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()

@@ -118,11 +118,19 @@ func TestTakenAddress(t *testing.T) {
 // certificate writes a certificate for this machine by itself.
 func certificate(t *testing.T) (cert, key string) {
 	t.Helper()
+	dir := t.TempDir()
+	cert, key = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
+	writeCertificate(t, cert, key, 1)
+	return cert, key
+}
+
+func writeCertificate(t *testing.T, cert, key string, serial int64) {
+	t.Helper()
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test"}, NotAfter: time.Now().Add(time.Hour),
+	template := &x509.Certificate{SerialNumber: big.NewInt(serial), Subject: pkix.Name{CommonName: "test"}, NotAfter: time.Now().Add(time.Hour),
 		IsCA: true, BasicConstraintsValid: true, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, &private.PublicKey, private)
 	if err != nil {
@@ -132,14 +140,46 @@ func certificate(t *testing.T) (cert, key string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir := t.TempDir()
-	cert, key = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
 	for name, block := range map[string]*pem.Block{cert: {Type: "CERTIFICATE", Bytes: der}, key: {Type: "PRIVATE KEY", Bytes: keyDER}} {
 		if err := os.WriteFile(name, pem.EncodeToMemory(block), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	return cert, key
+}
+
+// A certificate can be replaced while the server serves; what is no certificate changes nothing.
+func TestReload(t *testing.T) {
+	cert, key := certificate(t)
+	w := newWorld(t, 10, 1)
+	p := w.start(1, Options{Address: "127.0.0.1:0", TLSCert: cert, TLSKey: key})
+	serial := func() string {
+		conn, err := tls.Dial("tcp", strings.TrimPrefix(p.Server.URL(), "https://"), &tls.Config{InsecureSkipVerify: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = conn.Close() }()
+		return conn.ConnectionState().PeerCertificates[0].SerialNumber.String()
+	}
+	writeCertificate(t, cert, key, 2)
+	if got := serial(); got != "1" {
+		t.Errorf("certificate %s before it was read again", got)
+	}
+	if err := p.Reload(); err != nil || serial() != "2" {
+		t.Errorf("certificate %s, %v; expected 2", serial(), err)
+	}
+	conf, err := Options{TLSCert: cert}.peerTLS()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if resp, err := (&http.Client{Transport: &http.Transport{TLSClientConfig: conf}}).Get(p.Server.URL() + "/livez"); err != nil || resp.StatusCode != 200 {
+		t.Errorf("%v", err)
+	}
+	if err := os.WriteFile(cert, []byte("none"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Reload(); err == nil || serial() != "2" {
+		t.Errorf("certificate %s, %v; expected 2 and an error", serial(), err)
+	}
 }
 
 // Two processes on https with a token ask each other; nobody else gets in.

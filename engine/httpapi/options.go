@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"sync/atomic"
 	"time"
 )
 
@@ -135,16 +136,32 @@ func (o Options) advertised(addr net.Addr) string {
 	return net.JoinHostPort(host, port)
 }
 
-// serverTLS is nil without a certificate.
-func (o Options) serverTLS() (*tls.Config, error) {
+// certificates is the certificate of a server, which can be replaced while it serves.
+type certificates struct {
+	certFile, keyFile string
+	cert              atomic.Pointer[tls.Certificate]
+}
+
+// certificates is nil without TLS.
+func (o Options) certificates() (*certificates, error) {
 	if o.TLSCert == "" {
 		return nil, nil
 	}
-	cert, err := tls.LoadX509KeyPair(o.TLSCert, o.TLSKey)
+	c := &certificates{certFile: o.TLSCert, keyFile: o.TLSKey}
+	return c, c.load()
+}
+
+func (c *certificates) load() error {
+	cert, err := tls.LoadX509KeyPair(c.certFile, c.keyFile)
 	if err != nil {
-		return nil, fmt.Errorf("certificate of --http-tls-cert and --http-tls-key: %w", err)
+		return fmt.Errorf("certificate of --http-tls-cert and --http-tls-key: %w", err)
 	}
-	return &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}, nil
+	c.cert.Store(&cert)
+	return nil
+}
+
+func (c *certificates) current(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+	return c.cert.Load(), nil
 }
 
 // peerTLS is by what the certificates of other processes are checked.

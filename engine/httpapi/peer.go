@@ -49,10 +49,10 @@ func (s *Server) openPeers() error {
 	if err != nil {
 		return fmt.Errorf("certificates of the other processes: %w", err)
 	}
-	s.peers = &http.Client{Transport: &http.Transport{
+	s.peers.Store(&http.Client{Transport: &http.Transport{
 		DialContext:     (&net.Dialer{Timeout: time.Second}).DialContext,
 		TLSClientConfig: conf, MaxIdleConnsPerHost: s.opts.Queries, IdleConnTimeout: 30 * time.Second,
-	}}
+	}})
 	return nil
 }
 
@@ -76,7 +76,7 @@ func (s *Server) ask(ctx context.Context, address string, q engine.PartRequest) 
 	if s.opts.Token != "" {
 		req.Header.Set("Authorization", "Bearer "+s.opts.Token)
 	}
-	resp, err := s.peers.Do(req)
+	resp, err := s.peers.Load().Do(req)
 	if err != nil {
 		return nil, err
 	}

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"penstock/engine"
@@ -22,7 +23,8 @@ type Server struct {
 	ln      net.Listener
 	http    *http.Server
 	url     string // as others reach it
-	peers   *http.Client
+	cert    *certificates
+	peers   atomic.Pointer[http.Client]
 	guard   *guard
 	slots   chan struct{} // one for each query that runs
 	metrics *metrics
@@ -39,7 +41,7 @@ func Listen(o Options, e *engine.Engine) (*Server, error) {
 		return nil, err
 	}
 	o = o.withDefaults()
-	serverTLS, err := o.serverTLS()
+	cert, err := o.certificates()
 	if err != nil {
 		return nil, err
 	}
@@ -48,13 +50,13 @@ func Listen(o Options, e *engine.Engine) (*Server, error) {
 		return nil, listenError(o.Address, err)
 	}
 	scheme := "http://"
-	if serverTLS != nil {
+	if cert != nil {
 		scheme = "https://"
-		ln = tls.NewListener(ln, serverTLS)
+		ln = tls.NewListener(ln, &tls.Config{GetCertificate: cert.current, MinVersion: tls.VersionTLS12})
 	}
 	advertised := o.advertised(ln.Addr())
 	s := &Server{
-		engine: e, opts: o, log: o.Logger, ln: ln, url: scheme + advertised, guard: newGuard(o, advertised),
+		engine: e, opts: o, log: o.Logger, ln: ln, url: scheme + advertised, cert: cert, guard: newGuard(o, advertised),
 		slots: make(chan struct{}, o.Queries), started: time.Now(), closed: make(chan struct{}),
 	}
 	if err := s.openPeers(); err != nil {
@@ -73,6 +75,23 @@ func Listen(o Options, e *engine.Engine) (*Server, error) {
 // URL is where the other processes, and people, reach the server.
 func (s *Server) URL() string { return s.url }
 
+// Reload reads the files with certificates again: connections that begin from now on use what is
+// in them. With an error it stays with those it had. Without TLS it does nothing.
+func (s *Server) Reload() error {
+	if s.cert == nil {
+		return nil
+	}
+	if err := s.cert.load(); err != nil {
+		return err
+	}
+	old := s.peers.Load()
+	if err := s.openPeers(); err != nil {
+		return err
+	}
+	old.CloseIdleConnections()
+	return nil
+}
+
 // Serve answers until Close.
 func (s *Server) Serve() error {
 	if err := s.http.Serve(s.ln); !errors.Is(err, http.ErrServerClosed) {
@@ -84,7 +103,7 @@ func (s *Server) Serve() error {
 // Close lets the requests in progress end until ctx is done, then cuts them off. Safe twice.
 func (s *Server) Close(ctx context.Context) error {
 	s.closing.Do(func() { close(s.closed) })
-	s.peers.CloseIdleConnections()
+	s.peers.Load().CloseIdleConnections()
 	if err := s.http.Shutdown(ctx); err != nil {
 		return s.http.Close()
 	}
