@@ -31,6 +31,7 @@ type RoutePartition struct {
 	cuts    []cut
 	rejects []Reject
 	decided []Decision
+	failed  error // of a record at which the stream stops: nothing since the last Take counts
 	tables  []*routeTable
 	lead    Lead            // of the replayed partition: what its clock follows
 	zero    *RoutePartition // of the replayed partition: partition 0
@@ -80,18 +81,18 @@ func (p *RoutePartition) Position() Position {
 
 // Rows routes records in the order of their offsets. wall is the time now in microseconds, used
 // only to refuse Kafka timestamps of the future. The records are not kept. An error means the
-// stream's options ask to stop at such a record.
+// stream's options ask to stop at such a record. From then on the partition gives nothing to a flush:
+// the record and those around it are folded already, and a flush that came before the stage has
+// ended would commit them as read.
 func (p *RoutePartition) Rows(recs []format.Record, wall int64) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for len(recs) > 0 {
+	for len(recs) > 0 && p.failed == nil {
 		n := min(len(recs), row.MaxBatch)
-		if err := p.chunk(recs[:n], wall); err != nil {
-			return err
-		}
+		p.failed = p.chunk(recs[:n], wall)
 		recs = recs[n:]
 	}
-	return nil
+	return p.failed
 }
 
 // Skip moves the position over offsets that hold no record for us (transaction markers).
@@ -379,6 +380,9 @@ func (p *RoutePartition) keepRejects(recs []format.Record) error {
 func (p *RoutePartition) take(flush *RouteFlush, writers []frameWriter, advances *[]advance) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.failed != nil {
+		return
+	}
 	for _, t := range p.tables {
 		t.take(writers)
 	}
