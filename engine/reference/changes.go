@@ -21,7 +21,11 @@ func (e *Evaluator) changes(m *plan.Metric, t *table) []Output {
 		out   Output
 	}
 	var list []change
+	since := e.streamOf(t).resume
 	for _, w := range r.c.windows {
+		if t.bucket && w.end <= since {
+			continue // in e.past, and not all of its rows are here
+		}
 		for _, g := range w.list {
 			one := r.of(w, g)
 			if !one.keep {
@@ -36,7 +40,7 @@ func (e *Evaluator) changes(m *plan.Metric, t *table) []Output {
 		}
 	}
 	slices.SortFunc(list, func(a, b change) int { return strings.Compare(a.order, b.order) })
-	var out []Output
+	out := slices.Clone(e.past[m.Name])
 	for _, c := range list {
 		out = append(out, c.out)
 	}

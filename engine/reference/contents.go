@@ -56,7 +56,7 @@ func newContents(t *table, final bool) *contents {
 		c.outside = make([]bool, len(t.rows))
 	}
 	if !t.bucket {
-		c.window(0, math.MaxInt64)
+		c.windows[0] = t.before()
 	}
 	return c
 }

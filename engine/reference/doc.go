@@ -19,6 +19,7 @@
 //   - aggregate.go, read.go: what the rows of a group add up to; the SELECT over the groups.
 //   - grid.go, emit.go: for which t there are results, and which long runs of equal ones are one
 //     record. changes.go is EMIT CHANGES, and a table as a reader sees it.
+//   - state.go: what has to be remembered to go on without the rows so far.
 //   - eval.go: the lines of files as records.
 //
 // Where a choice was possible between short and fast, it is short. The exceptions: results are

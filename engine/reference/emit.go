@@ -19,6 +19,8 @@ type Output struct {
 	Key    []byte
 	Value  []byte // in the metric's format; never split in parts
 	Result format.Result
+
+	past bool // from a state: of a window that was over then
 }
 
 // Results computes everything published so far, in the order of ends and then of the metrics in
@@ -50,7 +52,7 @@ func (e *Evaluator) results(m *plan.Metric, t *table) []Output {
 	g := gridOf(m)
 	p := &publisher{m: m, s: s, g: g, r: newReader(m, t, m.Emit == plan.EmitFinal)}
 	last := g.upTo(low)
-	for first := g.after(s.begin()); first <= last; {
+	for first := g.after(max(s.begin(), s.resume)); first <= last; {
 		to := s.sameStep(g, first, last)
 		if (to-first)/g.step+1 > maxSingle {
 			p.runs(first, to)

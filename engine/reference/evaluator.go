@@ -26,6 +26,10 @@ type Evaluator struct {
 	streams []*stream // in the plan's order
 	rejects []Reject
 	ended   bool
+
+	// Of the state that was restored.
+	published map[string]int64
+	past      map[string][]Output
 }
 
 // stream is a stream with everything that was read of it.
@@ -35,6 +39,7 @@ type stream struct {
 	decoder    format.Decoder
 	tables     []*table
 	partitions map[int32]*partition
+	resume     int64 // results up to here came before the state that was restored
 }
 
 // Tally counts what became of the records of a source partition: Read = Decoded + Bad. Tables has
@@ -62,7 +67,7 @@ type Reject struct {
 func New(p *plan.Plan, opts Options) (*Evaluator, error) {
 	e := &Evaluator{plan: p}
 	for _, ps := range p.Streams {
-		s := &stream{plan: ps, timeColumn: ps.TimeColumn, partitions: map[int32]*partition{}}
+		s := &stream{plan: ps, timeColumn: ps.TimeColumn, partitions: map[int32]*partition{}, resume: noTime}
 		if name, given := opts.Timestamp[ps.Name]; given {
 			if err := s.setTimestamp(name); err != nil {
 				return nil, err

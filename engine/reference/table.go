@@ -14,6 +14,7 @@ type table struct {
 	rows   []applied // in the order in which they were read
 	keys   []groupKey
 	keyAt  map[string]int // place in keys, by the bytes of the key
+	base   []base         // without a window: what came before the state that was restored
 	size   int64
 	adv    int64
 	bucket bool // tumbling or hopping
