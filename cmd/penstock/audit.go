@@ -22,6 +22,8 @@ type auditOptions struct {
 	tables    bool
 	json      bool
 	wait      time.Duration
+
+	checkpoint string
 }
 
 func newAudit(a *app) *cobra.Command {
@@ -38,7 +40,10 @@ among the rejected ones once. The exit code is 1 when anything differs.
 
 The application may run meanwhile; what it has not published yet is pending then. --tables needs it
 to be stopped or to have nothing to do. Where retention has removed rows, the audit says which
-intervals cannot be checked any more.`,
+intervals cannot be checked any more.
+
+With --checkpoint an audit that finds no difference writes down where it ended, and the next one
+with the same file begins there: it reads less, and retention may remove what is before.`,
 		Example: `  penstock audit examples/orders/orders.sql
   penstock audit orders.sql --brokers kafka1:9092 --app trades --tables
   penstock audit orders.sql --from '2016-03-22 20:00:00' --to '2016-03-22 21:00:00'`,
@@ -54,6 +59,7 @@ intervals cannot be checked any more.`,
 	f.StringVar(&o.from, "from", "", "compare intervals that end after this time, UTC")
 	f.StringVar(&o.to, "to", "", "compare intervals that end at this time or before, UTC")
 	f.BoolVar(&o.tables, "tables", false, "compare the tables too")
+	f.StringVar(&o.checkpoint, "checkpoint", "", "file, or directory of files, where an audit without differences writes its end, and the next one begins")
 	f.BoolVar(&o.json, "json", false, "print the report as JSON")
 	f.DurationVar(&o.wait, "wait", 10*time.Second, "how long results may take that follow from rows read already")
 	return cmd
@@ -81,6 +87,9 @@ func (a *app) audit(ctx context.Context, o *auditOptions) error {
 		}
 		*bound.at = time.UnixMicro(us)
 	}
+	if options.Checkpoint, err = o.readCheckpoint(); err != nil {
+		return err
+	}
 	client, err := o.connect(ctx, a)
 	if err != nil {
 		return err
@@ -91,6 +100,9 @@ func (a *app) audit(ctx context.Context, o *auditOptions) error {
 	}
 	r, err := audit.Run(ctx, client, options)
 	if err != nil {
+		return checkpointError(err)
+	}
+	if err := o.writeCheckpoint(a, r); err != nil {
 		return err
 	}
 	if o.json {
@@ -138,6 +150,9 @@ func auditText(r *audit.Report) string {
 	}
 	fmt.Fprintf(&b, "application %s: %s of %s read again\n\n", r.App, thousands(records),
 		plural(len(r.Sources), "source partition", "source partitions"))
+	if r.Since != nil {
+		fmt.Fprintf(&b, "from the checkpoint of %s on: what was before was compared then\n\n", r.Since.Format(time.DateTime))
+	}
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprint(w, "intervals\tequal\tdifferent\tmissing\tduplicated\tunexpected\tpending\tunchecked\t  metric\n")
 	for _, m := range r.Metrics {

@@ -26,6 +26,8 @@ type Options struct {
 	// Wait is how long fold may take to publish what follows from the rows that are routed;
 	// default 10 s.
 	Wait time.Duration
+	// Checkpoint is where an earlier audit ended; nil: at the start of the topics.
+	Checkpoint *Checkpoint
 }
 
 // auditor is one audit.
@@ -37,6 +39,10 @@ type auditor struct {
 	eval    *reference.Evaluator
 	settled bool // fold has published all that follows from the positions
 	report  *Report
+
+	resumed    *Checkpoint       // the one that the evaluator goes on from
+	ids        map[string]string // of the source topics
+	rejectEnds map[int32]int64   // of the rejects topic, before the positions were looked at
 }
 
 // Run audits an application. The client is only used, not closed; its topics are read by clients
@@ -47,7 +53,7 @@ func Run(ctx context.Context, client *kgo.Client, o Options) (*Report, error) {
 		o.Wait = 10 * time.Second
 	}
 	a := &auditor{Options: o, client: client, admin: kadm.NewClient(client), report: &Report{App: o.App}}
-	steps := []func(context.Context) error{a.locate, a.replay, a.settle, a.metrics, a.rejects}
+	steps := []func(context.Context) error{a.locate, a.resume, a.replay, a.settle, a.metrics, a.rejects}
 	if o.Tables {
 		steps = append(steps, a.tables)
 	}
@@ -57,7 +63,9 @@ func Run(ctx context.Context, client *kgo.Client, o Options) (*Report, error) {
 		}
 	}
 	a.accounts()
-	return a.report, nil
+	var err error
+	a.report.Checkpoint, a.report.NoCheckpoint, err = a.checkpoint()
+	return a.report, err
 }
 
 // settle waits until fold has read all frames and shares that are there now.

@@ -15,6 +15,7 @@
 //   - changes.go: EMIT CHANGES, where only the last value of a key counts.
 //   - tables.go: the tables, recovered from their changelog.
 //   - rejects.go: the rejected rows, and the account of each source partition.
+//   - checkpoint.go: where an audit ended, for the next one to begin.
 //   - retention.go: which intervals cannot be checked, because what they were made of is gone.
 //
 // What it trusts: the source topics, the decisions topic, and where the group says that it is.

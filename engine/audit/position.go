@@ -20,7 +20,9 @@ type sourcePart struct {
 	start int64         // the oldest offset there is
 	at    core.Position // how far it was routed
 	moves []decision    // by offset, those of one offset in the order in which they were made
-	read  int64         // records read again
+	read  int64         // records read again, by earlier audits too
+
+	from, before int64 // behind the checkpoint: where reading begins, and what was read until there
 }
 
 // cut tells whether retention has removed records that were routed.
@@ -30,6 +32,11 @@ func (s *source) numbers() []int32 { return slices.Sorted(maps.Keys(s.parts)) }
 
 // locate notes how far every source partition was routed.
 func (a *auditor) locate(ctx context.Context) error {
+	var err error
+	// Before the positions: the rejects of rows behind those come later.
+	if a.rejectEnds, err = a.ends(ctx, a.App+"-rejects"); err != nil {
+		return err
+	}
 	a.streams = map[string]*source{}
 	for _, s := range a.Plan.Streams {
 		starts, err := a.starts(ctx, s.Options.Topic)
@@ -50,7 +57,7 @@ func (a *auditor) locate(ctx context.Context) error {
 				return fmt.Errorf("group %s-route-%s: %w", a.App, s.Name, err)
 			}
 			pos.Tally = pos.Tally.For(core.TablesOf(a.Plan, s))
-			src.parts[p] = &sourcePart{start: starts[p], at: pos}
+			src.parts[p] = &sourcePart{start: starts[p], from: starts[p], at: pos}
 		}
 		if len(src.parts) == 0 {
 			return fmt.Errorf("application %q has read nothing of stream %s: group %s-route-%s has no offsets in topic %s",

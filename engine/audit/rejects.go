@@ -31,6 +31,13 @@ func (a *auditor) rejects(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if a.resumed != nil {
+		cut = false
+		for p, from := range a.resumed.Rejects {
+			cut = cut || spans[p].from > from
+			spans[p] = span{max(from, spans[p].from), spans[p].to}
+		}
+	}
 	for _, src := range a.streams {
 		for _, p := range src.parts {
 			cut = cut || p.cut()
@@ -41,7 +48,7 @@ func (a *auditor) rejects(ctx context.Context) error {
 		x := rejectedOf(rec)
 		at, what := rejected{x.Stream, x.Partition, x.Offset}, x.Kind+" "+x.Tables
 		src := a.streams[at.stream]
-		if src == nil || src.parts[at.partition] == nil || at.offset >= src.parts[at.partition].at.Offset {
+		if src == nil || src.parts[at.partition] == nil || at.offset >= src.parts[at.partition].at.Offset || at.offset < src.parts[at.partition].from {
 			return nil
 		}
 		got[at] = append(got[at], what)

@@ -10,7 +10,6 @@ import (
 
 	"penstock/engine/core"
 	"penstock/engine/format"
-	"penstock/engine/reference"
 	"penstock/query/plan"
 )
 
@@ -47,7 +46,7 @@ func (a *auditor) decisions(ctx context.Context) (refused []decision, err error)
 		}
 		p := src.parts[d.Partition]
 		switch {
-		case d.Offset > p.at.Offset || d.Offset < p.start:
+		case d.Offset > p.at.Offset || d.Offset < p.from:
 		case d.Kind == "future":
 			refused = append(refused, d)
 		case d.Offset == p.at.Offset && d.Clock > p.at.Clock:
@@ -89,10 +88,6 @@ func (a *auditor) replay(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	a.eval, err = reference.New(a.Plan, reference.Options{})
-	if err != nil {
-		return err
-	}
 	for _, d := range refused {
 		if err := a.eval.Refuse(d.Stream, d.Partition, d.Offset); err != nil {
 			return err
@@ -114,7 +109,7 @@ func (a *auditor) replayStream(ctx context.Context, src *source) error {
 		if err := a.eval.Add(src.plan.Name, n, nil); err != nil {
 			return err
 		}
-		spans[n] = span{p.start, p.at.Offset}
+		spans[n] = span{p.from, p.at.Offset}
 	}
 	err := a.read(ctx, src.plan.Options.Topic, spans, func(r *kgo.Record) error { return f.add(r) })
 	if err != nil {
@@ -126,7 +121,7 @@ func (a *auditor) replayStream(ctx context.Context, src *source) error {
 			return err
 		}
 		a.report.Sources = append(a.report.Sources, SourceReport{
-			Stream: src.plan.Name, Topic: src.plan.Options.Topic, Partition: n, From: p.start, To: p.at.Offset, Records: p.read, cut: p.cut(),
+			Stream: src.plan.Name, Topic: src.plan.Options.Topic, Partition: n, From: p.from, To: p.at.Offset, Records: p.read - p.before, cut: p.cut(),
 		})
 	}
 	return nil
@@ -170,7 +165,7 @@ func (f *feeder) feed(n int32, p *sourcePart, below int64) error {
 			return fmt.Errorf("decision %q: %w", d.Kind, err)
 		}
 		if d.Kind == core.DecisionJoin {
-			f.a.report.joined = append(f.a.report.joined, joined{stream, n})
+			f.a.report.joined = append(f.a.report.joined, joined{Stream: stream, Partition: n})
 		}
 	}
 	return nil

@@ -14,12 +14,19 @@ type Report struct {
 	// Notes are what a reader has to know: what could not be checked, and why.
 	Notes []string
 
+	// Since is when the checkpoint was written that the audit began from, nil when at the start.
+	Since *time.Time `json:",omitempty"`
+	// Checkpoint is what the next audit can begin from; nil when there is none, for the reason
+	// NoCheckpoint.
+	Checkpoint   *Checkpoint `json:"-"`
+	NoCheckpoint string      `json:",omitempty"`
+
 	joined []joined
 }
 
 type joined struct {
-	stream    string
-	partition int32
+	Stream    string `json:"stream"`
+	Partition int32  `json:"partition"`
 }
 
 // SourceReport is a stretch of a source partition that was read again.

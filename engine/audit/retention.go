@@ -38,7 +38,10 @@ func (a *auditor) window(m *plan.Metric, s shape, got *topicResults, published [
 	if !a.To.IsZero() {
 		w.to, w.optTo = a.To.UnixMicro(), a.To.UnixMicro()
 	}
-	if got.cut && len(published) > 0 {
+	if since, ok := a.since(m); ok {
+		w.from, w.optFrom = max(w.from, since), max(w.optFrom, since)
+	}
+	if got.cut && len(published) > 0 && published[0].first-1 > w.from {
 		// The topic's beginning is gone: what is published first may be any result.
 		w.from = max(w.from, published[0].first-1)
 		r.Why = "retention has removed older results from topic " + m.Topic
@@ -49,7 +52,7 @@ func (a *auditor) window(m *plan.Metric, s shape, got *topicResults, published [
 	t := m.Read.Table
 	if t.Window.Kind == plan.NoWindow {
 		w.from = maxTime
-		r.Why = fmt.Sprintf("table %s holds everything since the beginning, and retention has removed the first rows of topic %s", t.Name, t.Stream.Options.Topic)
+		r.Why = fmt.Sprintf("table %s holds everything since the beginning, and retention has removed the first rows of topic %s; only from a checkpoint could it be checked (--checkpoint, before retention removes rows)", t.Name, t.Stream.Options.Topic)
 		return w
 	}
 	from, ok := a.knownFrom(t.Stream, published)
