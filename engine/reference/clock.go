@@ -10,8 +10,8 @@ const noTime = math.MinInt64
 
 // partition is one source partition: how far it was read, and how its clock moved.
 type partition struct {
-	next    int64  // the offset behind the last record
-	steps   []step // each higher than the one before
+	next    int64            // the offset behind the last record
+	steps   []step           // each higher than the one before
 	refused map[int64]string // by offset: the kind of a record that was refused, whatever it looks like
 	follows bool
 	tally   Tally
