@@ -61,6 +61,12 @@ type Options struct {
 	// as idle, and none waits for a slower one. For tests of query files.
 	HoldClocks bool
 
+	// OnRejects, when set, is told of the rows that this process has put on the rejects topic, once
+	// they are committed: the first few of a flush, and how many there are. It is called by the
+	// goroutine that flushes a stream, which it must not keep waiting; streams flush at the same
+	// time. It owns the rows.
+	OnRejects func(first []RejectedRow, total int)
+
 	// Clock is where time comes from, default the machine's.
 	Clock Clock
 	// Logger takes the engine's log lines and those of its libraries; default: none.

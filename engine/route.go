@@ -239,10 +239,28 @@ func (r *routeLogic) take() (*work, error) {
 	for i := range flush.Rejects {
 		add(r.reject(&flush.Rejects[i]))
 	}
+	w.applied = r.tellRejects(w.records[len(w.records)-len(flush.Rejects):])
 	for p, pos := range flush.Positions {
 		w.offsets = append(w.offsets, sourceOffset{Topic: r.topic(), Partition: p, Offset: pos.Offset, Metadata: pos.Metadata()})
 	}
 	return w, nil
+}
+
+// tellRejects tells who wants to know of the rejects of a flush, when it is committed.
+func (r *routeLogic) tellRejects(records []*kgo.Record) func() error {
+	tell := r.life.opts.OnRejects
+	if tell == nil || len(records) == 0 {
+		return nil
+	}
+	return func() error {
+		const few = 10
+		rows := make([]RejectedRow, min(few, len(records)))
+		for i := range rows {
+			rows[i] = rejectedRow(records[i])
+		}
+		tell(rows, len(records))
+		return nil
+	}
 }
 
 // reject is a rejected row as a record: the original bytes, and why in the headers.

@@ -3,9 +3,8 @@ package main
 import (
 	"context"
 	"log/slog"
+	"sync"
 	"time"
-
-	"github.com/twmb/franz-go/pkg/kgo"
 
 	"penstock/engine"
 )
@@ -16,56 +15,56 @@ const (
 	rejectsEvery   = 10 * time.Second
 )
 
-// logRejects logs the rows that an application rejects from now on, with reason and place, until
-// ctx ends: the first ten of every ten seconds one by one, the others as a number. All of them
-// are on the topic.
-func (a *app) logRejects(ctx context.Context, o engine.Options, app string) {
-	topic := app + "-rejects"
-	client, err := kgo.NewClient(append(o.Security.ClientOptions(),
-		kgo.SeedBrokers(o.Brokers...),
-		kgo.ClientID("penstock-rejects"),
-		kgo.ConsumeTopics(topic),
-		kgo.ConsumeResetOffset(kgo.NewOffset().AfterMilli(time.Now().UnixMilli())),
-		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
-		kgo.UnknownTopicRetries(-1), // the engine makes it in a moment
-	)...)
-	if err != nil {
-		a.log.Warn("rejected rows are not logged", "err", err)
-		return
-	}
-	defer client.Close()
-	window, shown, more := time.Now(), 0, 0
-	for ctx.Err() == nil {
-		wait, cancel := context.WithTimeout(ctx, time.Second)
-		fetches := client.PollFetches(wait)
-		cancel()
-		for iter := fetches.RecordIter(); !iter.Done(); {
-			r := iter.Next()
-			if shown++; shown > rejectsPerLine {
-				more++
-				continue
-			}
-			a.log.LogAttrs(ctx, slog.LevelWarn, "bad row", rejectAttrs(r)...)
-		}
-		if time.Since(window) < rejectsEvery {
-			continue
-		}
-		if more > 0 {
-			a.log.Warn("more bad rows", "rows", more, "topic", topic)
-		}
-		window, shown, more = time.Now(), 0, 0
-	}
+// rejectLog logs the rows that this process rejects, with reason and place: the first ten of every
+// ten seconds one by one, the others as a number. All of them are on the topic.
+type rejectLog struct {
+	log   *slog.Logger
+	topic string
+
+	mu    sync.Mutex
+	shown int
+	more  int64
+	over  *time.Timer // ends the ten seconds; nil while nothing was shown in any
 }
 
-// rejectAttrs turns the headers of a rejected row into fields of a log line.
-func rejectAttrs(r *kgo.Record) []slog.Attr {
-	attrs := make([]slog.Attr, 0, len(r.Headers)+1)
-	for _, h := range r.Headers {
-		switch h.Key {
-		case "topic", "timestamp":
-		default:
-			attrs = append(attrs, slog.String(h.Key, printable(h.Value, 300)))
+// take logs the rows of a flush that is committed. More than one stream may have one at a time.
+func (l *rejectLog) take(rows []engine.RejectedRow, total int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.over == nil {
+		l.over = time.AfterFunc(rejectsEvery, l.end)
+	}
+	n := min(len(rows), rejectsPerLine-l.shown)
+	for i := range n {
+		l.log.LogAttrs(context.Background(), slog.LevelWarn, "bad row", rejectAttrs(&rows[i])...)
+	}
+	l.shown += n
+	l.more += int64(total - n)
+}
+
+// end says how many were left out since the last time.
+func (l *rejectLog) end() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.over != nil {
+		l.over.Stop()
+	}
+	if l.more > 0 {
+		l.log.Warn("more bad rows", "rows", l.more, "topic", l.topic)
+	}
+	l.shown, l.more, l.over = 0, 0, nil
+}
+
+// rejectAttrs are the fields of a log line.
+func rejectAttrs(r *engine.RejectedRow) []slog.Attr {
+	var attrs []slog.Attr
+	for _, x := range []struct{ key, value string }{
+		{"stream", r.Stream}, {"partition", r.Partition}, {"offset", r.Offset}, {"kind", r.Kind},
+		{"reason", r.Reason}, {"column", r.Column}, {"tables", r.Tables},
+	} {
+		if x.value != "" {
+			attrs = append(attrs, slog.String(x.key, printable([]byte(x.value), 300)))
 		}
 	}
-	return append(attrs, slog.String("row", printable(r.Value, 100)))
+	return append(attrs, slog.String("row", printable([]byte(r.Value), 100)))
 }

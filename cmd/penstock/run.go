@@ -56,14 +56,14 @@ func (a *app) run(ctx context.Context, o *runOptions) error {
 	if o.prompt && o.http.options.Address == "off" {
 		return usage("-i asks over HTTP, which --http off has switched off")
 	}
+	rejects := &rejectLog{log: a.log, topic: o.app + "-rejects"}
+	defer rejects.end()
+	o.engine.OnRejects = rejects.take
 	r := &runner{a: a, o: o}
 	if err := r.open(ctx); err != nil {
 		return err
 	}
 	defer r.close()
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	go a.logRejects(ctx, o.engine, o.app)
 	return r.supervise(ctx)
 }
 
