@@ -21,17 +21,26 @@ const maxSource = 100
 //
 // Faults that lie in no text are shown without a place.
 func Render(file, text string, diags []Diagnostic) string {
+	return RenderWidth(file, text, diags, 0)
+}
+
+// RenderWidth is Render for a terminal of so many columns, in which the line of the text with its
+// carets is not to wrap; 0 is a wide one.
+func RenderWidth(file, text string, diags []Diagnostic, columns int) string {
 	var out strings.Builder
 	for i, d := range diags {
 		if i > 0 {
 			out.WriteByte('\n')
 		}
-		d.render(&out, file, text)
+		d.render(&out, file, text, columns)
 	}
 	return out.String()
 }
 
-func (d *Diagnostic) render(out *strings.Builder, file, text string) {
+// narrowest is how much of a line is shown even where that is more than the terminal has.
+const narrowest = 12
+
+func (d *Diagnostic) render(out *strings.Builder, file, text string, columns int) {
 	fmt.Fprintf(out, "%s[%s]: %s\n", d.Severity, d.Code, d.Message)
 	if text == "" {
 		for _, n := range d.Notes {
@@ -47,10 +56,18 @@ func (d *Diagnostic) render(out *strings.Builder, file, text string) {
 	if len(notes) < 2 {
 		fmt.Fprintf(out, "%s |\n", gutter)
 	}
-	source, pad, carets := d.excerpt(text)
+	room := maxSource
+	if columns > 0 {
+		room = max(narrowest, min(room, columns-len(gutter)-len(" | ")))
+	}
+	source, pad, carets := d.excerpt(text, room)
 	fmt.Fprintf(out, "%*s | %s\n", len(gutter), number, source)
 	fmt.Fprintf(out, "%s | %s%s", gutter, strings.Repeat(" ", pad), strings.Repeat("^", carets))
-	if d.Label != "" {
+	switch {
+	case d.Label == "":
+	case columns > 0 && pad+carets+1+width(d.Label) > room:
+		fmt.Fprintf(out, "\n%s = %s", gutter, d.Label)
+	default:
 		out.WriteString(" " + d.Label)
 	}
 	out.WriteByte('\n')
@@ -59,9 +76,9 @@ func (d *Diagnostic) render(out *strings.Builder, file, text string) {
 	}
 }
 
-// excerpt returns the line that the span begins on, shortened around the span when it is long,
+// excerpt returns the line that the span begins on, shortened around the span when it has more than most columns,
 // and how many columns of a terminal to leave out and to underline.
-func (d *Diagnostic) excerpt(text string) (source string, pad, carets int) {
+func (d *Diagnostic) excerpt(text string, most int) (source string, pad, carets int) {
 	start := max(0, min(d.Span.Start, len(text)))
 	end := max(start, min(d.Span.End, len(text)))
 	begin := strings.LastIndexByte(text[:start], '\n') + 1
@@ -71,10 +88,10 @@ func (d *Diagnostic) excerpt(text string) (source string, pad, carets int) {
 	}
 	end = min(end, stop)
 	before, marked, after := visible(text[begin:start]), visible(text[start:end]), visible(strings.TrimRight(text[end:stop], "\r"))
-	if width(before) > maxSource/2 && width(before)+width(marked)+width(after) > maxSource {
-		before = "..." + lastRunes(before, maxSource/2-3)
+	if width(before) > most/2 && width(before)+width(marked)+width(after) > most {
+		before = "..." + lastRunes(before, most/2-3)
 	}
-	if room := maxSource - width(before); width(marked)+width(after) > room {
+	if room := most - width(before); width(marked)+width(after) > room {
 		if width(marked) > room {
 			marked, after = firstRunes(marked, room-3)+"...", ""
 		} else {

@@ -10,16 +10,21 @@ import (
 
 // showError shows an error of a statement with its place in the text it came from.
 func (s *Session) showError(err error, at script) {
-	fmt.Fprint(s.Err, s.colourFault(faultText(err, at)))
+	columns := 0
+	if s.person {
+		columns, _ = s.size()
+	}
+	fmt.Fprint(s.Err, s.colourFault(faultText(err, at, columns)))
 }
 
 // faultText words an error: with the line and carets where it has a place, plainly otherwise.
-func faultText(err error, at script) string {
+// columns is the terminal's width, 0 where there is none.
+func faultText(err error, at script, columns int) string {
 	var p *Problem
 	var away *Unreachable
 	switch {
 	case errors.As(err, &p) && len(p.Reports) > 0:
-		return syntax.Render(at.name, at.text, placed(p.Reports, at))
+		return syntax.RenderWidth(at.name, at.text, placed(p.Reports, at), columns)
 	case errors.As(err, &p):
 		return worded(p.Code, p.Message, p.Hints)
 	case errors.As(err, &away):

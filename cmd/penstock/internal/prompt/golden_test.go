@@ -227,7 +227,7 @@ func checkFault(t *testing.T, text string, diags []syntax.Diagnostic) {
 		t.Fatal(err)
 	}
 	err := error(&Problem{Reports: reports})
-	if got, want := faultText(err, script{name: "q.sql", text: text}), syntax.Render("q.sql", text, diags); got != want {
+	if got, want := faultText(err, script{name: "q.sql", text: text}, 0), syntax.Render("q.sql", text, diags); got != want {
 		t.Errorf("the prompt says\n%s\nexpected\n%s", got, want)
 	}
 	before := "-- 한글\nSELECT 1;\n"
@@ -236,7 +236,7 @@ func checkFault(t *testing.T, text string, diags []syntax.Diagnostic) {
 		diags[i].Span.End += len(before)
 	}
 	at := script{name: "q.sql", text: before + text, offset: len(before)}
-	if got, want := faultText(err, at), syntax.Render("q.sql", before+text, diags); got != want {
+	if got, want := faultText(err, at, 0), syntax.Render("q.sql", before+text, diags); got != want {
 		t.Errorf("in a file the prompt says\n%s\nexpected\n%s", got, want)
 	}
 }
