@@ -33,8 +33,8 @@ type Options struct {
 	// Kafka: listeners.
 	Listen string
 
-	// Advertise is the host that clients are told to connect to. Default: the
-	// host of Listen, or the machine's name when that is every address (0.0.0.0).
+	// Advertise is the host, or host:port, that clients are told to connect to:
+	// that of a proxy for instance. Default: the host of Listen, or the machine's name when that is every address (0.0.0.0).
 	// Kafka: advertised.listeners.
 	Advertise string
 
@@ -217,6 +217,9 @@ func listen(opts Options) (net.Listener, error) {
 	if !actual.IP.IsLoopback() {
 		opts.Logger.Warn("embedded broker is open to the network without authentication", "listen", actual.String())
 	}
+	if _, _, err := net.SplitHostPort(opts.Advertise); err == nil {
+		return listener{ln, advertised(opts.Advertise)}, nil
+	}
 	host := opts.Advertise
 	if host == "" {
 		host = actual.IP.String()
@@ -243,18 +246,15 @@ func newClusterID() string {
 	return base64.RawURLEncoding.EncodeToString(id[:])
 }
 
-// logger takes kfake's lines. It calls each request informative; that is debug
-// here, since normal running is quiet.
+// logger takes kfake's lines. It calls each request informative, and warns of each
+// transaction that took milliseconds; that is debug here, since normal running is quiet.
 type logger struct{ log *slog.Logger }
 
 // Logf is kfake.Logger.
 func (l logger) Logf(level kfake.LogLevel, format string, args ...any) {
 	to := slog.LevelDebug
-	switch level {
-	case kfake.LogLevelError:
+	if level == kfake.LogLevelError {
 		to = slog.LevelError
-	case kfake.LogLevelWarn:
-		to = slog.LevelWarn
 	}
 	if l.log.Enabled(context.Background(), to) {
 		l.log.Log(context.Background(), to, "embedded broker", "text", fmt.Sprintf(format, args...))
