@@ -42,9 +42,6 @@ func (k *kafkaFlags) secure(a *app) (*engine.Security, error) {
 	return s, err
 }
 
-// guesses is how often a broker may close the connection at once before that is what it means.
-const guesses = 4
-
 // connect returns a client that has reached a broker. The caller closes it.
 func (k *kafkaFlags) connect(ctx context.Context, a *app, opts ...kgo.Opt) (*kgo.Client, error) {
 	security, err := k.secure(a)
@@ -66,7 +63,8 @@ func (k *kafkaFlags) connect(ctx context.Context, a *app, opts ...kgo.Opt) (*kgo
 			return client, nil
 		}
 		// One that closes the connection may be one that is going down, and back in a moment.
-		if no := engine.Refused(err, k.brokers, security); no != nil && (!no.Guess || tries >= guesses) {
+		no := engine.Refused(err, k.brokers, security)
+		if no != nil && !no.Guess {
 			client.Close()
 			return nil, refused(no)
 		}
@@ -80,6 +78,9 @@ func (k *kafkaFlags) connect(ctx context.Context, a *app, opts ...kgo.Opt) (*kgo
 		client.Close()
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
+		}
+		if no != nil {
+			return nil, refused(no).hint("tried %d times in %s (--kafka-timeout)", tries, k.timeout)
 		}
 		f := unreachable(strings.Join(k.brokers, ","), err)
 		if security != nil && security.TLS {
