@@ -27,7 +27,7 @@ out and for one machine. The address it listens on is printed on stdout.`,
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.Listen, "listen", defaultBroker, "host:port to listen on; port 0 takes a free one")
-	f.StringVar(&o.Advertise, "advertise", "", "host that clients are told to connect to (default that of --listen)")
+	f.StringVar(&o.Advertise, "advertise", "", "host, or host:port, that clients are told to connect to (default that of --listen)")
 	f.StringVar(&o.DataDir, "data-dir", "", "directory that keeps the topics (default in memory, gone at the end)")
 	f.BoolVar(&o.SyncWrites, "sync", false, "wait for the disk with every write, which only a loss of power makes worth it")
 	return cmd

@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -17,7 +20,8 @@ import (
 
 // aKafka is a Kafka of its own for a run, which can be killed.
 type aKafka interface {
-	addr() string
+	addr() string // of all nodes, with commas
+	proxies() []*proxy
 	kill(ctx context.Context) error
 	restart(ctx context.Context) error
 }
@@ -34,12 +38,19 @@ func onKafkas(t *testing.T, test func(t *testing.T, k aKafka)) {
 			}
 		})
 	}
+	if *full && *kafka == "" || *kafka == "three" {
+		t.Run("three", func(t *testing.T) {
+			if k := startThree(t); k != nil {
+				test(t, k)
+			}
+		})
+	}
 }
 
 // embedded is `penstock broker`.
 type embedded struct {
-	p      *process
-	listen string
+	p     *process
+	proxy *proxy
 }
 
 func startEmbedded(t *testing.T) *embedded {
@@ -51,7 +62,11 @@ func startEmbedded(t *testing.T) *embedded {
 	listen := l.Addr().String()
 	l.Close()
 	dir := filepath.Join(workDir(t), "kafka")
-	e := &embedded{listen: listen, p: newProcess(penstock(t), "kafka", dir, "broker", "--listen", listen, "--data-dir", dir)}
+	proxy, err := startProxy(t, listen)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := &embedded{proxy: proxy, p: newProcess(penstock(t), "kafka", dir, "broker", "--listen", listen, "--advertise", proxy.addr(), "--data-dir", dir)}
 	e.p.clean(t)
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
@@ -61,7 +76,8 @@ func startEmbedded(t *testing.T) *embedded {
 	return e
 }
 
-func (e *embedded) addr() string { return e.listen }
+func (e *embedded) addr() string      { return e.proxy.addr() }
+func (e *embedded) proxies() []*proxy { return []*proxy{e.proxy} }
 
 func (e *embedded) kill(context.Context) error {
 	e.p.kill()
@@ -80,10 +96,28 @@ func (e *embedded) restart(ctx context.Context) error {
 	})
 }
 
-// apache is Apache Kafka of one node.
-type apache struct{ c *kafkatest.Cluster }
+// apache is Apache Kafka, of one node or of three.
+type apache struct {
+	c   *kafkatest.Cluster
+	all []*proxy
+	rnd *rand.Rand // which node is killed
+
+	down int // the node that was killed
+}
 
 func startApache(t *testing.T) aKafka {
+	t.Helper()
+	return startNodes(t, kafkatest.Options{Java: []string{"-Xmx768m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"}})
+}
+
+// startThree is a cluster of three small nodes. Every topic has three copies, two of which have to be
+// there.
+func startThree(t *testing.T) aKafka {
+	t.Helper()
+	return startNodes(t, kafkatest.Options{Nodes: 3})
+}
+
+func startNodes(t *testing.T, o kafkatest.Options) aKafka {
 	t.Helper()
 	switch env := os.Getenv(kafkatest.Env); env {
 	case "", "required":
@@ -93,7 +127,19 @@ func startApache(t *testing.T) aKafka {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
-	c, err := kafkatest.Start(ctx, kafkatest.Options{Java: []string{"-Xmx768m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"}})
+	a := &apache{rnd: rand.New(rand.NewPCG(seed(t), 3))}
+	var mu sync.Mutex
+	o.Proxy = func(addr string) (string, error) {
+		p, err := startProxy(t, addr)
+		if err != nil {
+			return "", err
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		a.all = append(a.all, p)
+		return p.addr(), nil
+	}
+	c, err := kafkatest.Start(ctx, o)
 	var un *kafkatest.Unavailable
 	if errors.As(err, &un) && os.Getenv(kafkatest.Env) != "required" {
 		t.Logf("without Apache Kafka: %s", un.Reason)
@@ -107,18 +153,26 @@ func startApache(t *testing.T) aKafka {
 			t.Error(err)
 		}
 	})
-	return &apache{c}
+	a.c = c
+	return a
 }
 
-func (a *apache) addr() string               { return a.c.Addrs()[0] }
-func (a *apache) kill(context.Context) error { return a.c.Kill(0) }
+func (a *apache) addr() string      { return strings.Join(a.c.Proxied(), ",") }
+func (a *apache) proxies() []*proxy { return a.all }
+
+// kill kills one node: the only one, or one of three after another.
+func (a *apache) kill(context.Context) error {
+	a.down = a.rnd.IntN(len(a.all))
+	return a.c.Kill(a.down)
+}
+
 func (a *apache) restart(ctx context.Context) error {
-	return errors.Join(a.c.Restart(0), a.c.WaitReady(ctx))
+	return errors.Join(a.c.Restart(a.down), a.c.WaitReady(ctx))
 }
 
 func client(t *testing.T, addr string, opts ...kgo.Opt) *kgo.Client {
 	t.Helper()
-	c, err := kgo.NewClient(append([]kgo.Opt{kgo.SeedBrokers(addr), kgo.ClientID("torture")}, opts...)...)
+	c, err := kgo.NewClient(append([]kgo.Opt{kgo.SeedBrokers(strings.Split(addr, ",")...), kgo.ClientID("torture"), kgo.AlwaysRetryEOF()}, opts...)...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,7 +19,7 @@ import (
 
 var (
 	full     = flag.Bool("torture.full", false, "do all of it, not only a slice")
-	kafka    = flag.String("torture.kafka", "", "only on this Kafka: embedded or apache")
+	kafka    = flag.String("torture.kafka", "", "only on this Kafka: embedded, apache, or three for a cluster of three nodes")
 	rounds   = flag.Int("torture.rounds", 0, "of each kind of run, instead of what the kind says")
 	loadRate = flag.Int("torture.rate", 0, "orders per second, instead of what the run says")
 	faults   = flag.String("torture.faults", "", "instead of what the run says, such as kill=10,zombie=2,join=2,broker=2")

@@ -23,7 +23,9 @@ import (
 //	kill    kill -9 of a process, which starts again; one in eight with an empty state directory
 //	zombie  SIGSTOP past the session timeout, then SIGCONT
 //	join    a process more, and after a while one less by SIGTERM
-//	broker  kill -9 of the only broker, which comes back within seconds
+//	broker  kill -9 of the only broker, or of one of three, which comes back within seconds
+//	cut     all connections to the brokers are cut, several times within a second
+//	slow    everything to and from the brokers comes late for some seconds, and is cut then
 type schedule struct {
 	faults map[string]int
 	rate   int           // orders a second
@@ -31,7 +33,7 @@ type schedule struct {
 }
 
 // slice is what a test run does: about 30 seconds on each Kafka.
-var slice = schedule{map[string]int{"kill": 6, "zombie": 1, "join": 1, "broker": 1}, 5_000, 700 * time.Millisecond}
+var slice = schedule{map[string]int{"kill": 5, "zombie": 1, "join": 1, "broker": 1, "cut": 2, "slow": 1}, 5_000, 700 * time.Millisecond}
 
 // withFlags is a schedule as the flags want it.
 func (s schedule) withFlags(t *testing.T) schedule {
@@ -70,7 +72,7 @@ func TestTortureFull(t *testing.T) {
 		t.Log("only with -torture.full (make torture)")
 		return
 	}
-	s := schedule{map[string]int{"kill": 10, "zombie": 2, "join": 2, "broker": 2}, 50_000, time.Second}.withFlags(t)
+	s := schedule{map[string]int{"kill": 10, "zombie": 2, "join": 2, "broker": 2, "cut": 4, "slow": 2}, 50_000, time.Second}.withFlags(t)
 	n := 10
 	if *rounds > 0 {
 		n = *rounds
@@ -205,6 +207,30 @@ func (r *run) do(fault string) {
 		if err := r.kafka.restart(r.ctx); err != nil {
 			r.t.Fatal(err)
 		}
+	case "cut":
+		for range 1 + r.rnd.IntN(4) {
+			r.cut()
+			_ = wait(r.ctx, time.Duration(r.rnd.Int64N(int64(300*time.Millisecond))))
+		}
+	case "slow":
+		r.slow(time.Duration(20+r.rnd.IntN(200)) * time.Millisecond)
+		_ = wait(r.ctx, time.Second+time.Duration(r.rnd.Int64N(int64(3*time.Second))))
+		r.cut()
+		r.slow(0)
+	default:
+		r.t.Fatalf("no fault %q", fault)
+	}
+}
+
+func (r *run) cut() {
+	for _, p := range r.kafka.proxies() {
+		p.cut()
+	}
+}
+
+func (r *run) slow(d time.Duration) {
+	for _, p := range r.kafka.proxies() {
+		p.slow(d)
 	}
 }
 
