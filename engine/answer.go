@@ -22,7 +22,7 @@ type Query struct {
 	// the same as a metric would publish. Otherwise what was read since then is in it.
 	Closed bool
 	// MaxRows and MaxBytes bound the answer and what is held while it is made; default 1,000,000
-	// rows and 256 MiB.
+	// rows and 256 MiB. More than a quarter of the engine's memory is never held.
 	MaxRows  int
 	MaxBytes int64
 }

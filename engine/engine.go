@@ -43,8 +43,9 @@ func New(o Options) (*Engine, error) {
 	o = o.withDefaults()
 	setUpLibraries(o.Logger)
 	e := &Engine{opts: o, log: o.Logger.With("app", o.App), routes: map[string]*routeLogic{}, state: "starting"}
+	s := sharesOf(o.Memory)
 	store, err := storage.Open(o.StateDir, storage.Options{
-		App: o.App, CacheBytes: o.Memory / 4, MemTableBytes: o.Memory / 32, Logger: o.Logger.With("lib", "pebble"), OnFault: e.storeFault,
+		App: o.App, CacheBytes: s.cache, MemTableBytes: s.memTable, MaxMemTables: maxMemTables, Logger: o.Logger.With("lib", "pebble"), OnFault: e.storeFault,
 	})
 	if err != nil {
 		return nil, err
@@ -203,6 +204,7 @@ func (e *Engine) runAll(ctx context.Context, stop context.CancelCauseFunc) error
 		})
 	}
 	wg.Go(func() { e.trimmer.run(ctx, e.opts.Clock) })
+	wg.Go(func() { e.rest(ctx) })
 	wg.Go(func() { e.served().run(ctx) })
 	if e.opts.ExitWhenCaughtUp {
 		wg.Go(func() {

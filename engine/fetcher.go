@@ -22,6 +22,7 @@ import (
 type fetcher struct {
 	client *kgo.Client
 	topic  string
+	runs   *runs
 	fail   func(error)
 	log    func(msg string, args ...any)
 	cancel context.CancelFunc
@@ -31,10 +32,10 @@ type fetcher struct {
 	claims map[int32]*fetchedClaim
 }
 
-// fetchBytes is how much is asked of a partition at once. With as many answers on their way to the
-// callbacks as a claim holds it bounds what a partition costs in memory.
+// maxFetch is the most that is asked of a partition at once, fetchAhead how many answers may wait for
+// its callbacks. Together they bound what it costs in memory.
 const (
-	fetchBytes = 1 << 20
+	maxFetch   = 1 << 20
 	fetchAhead = 2
 )
 
@@ -44,15 +45,15 @@ func newFetcher(ctx context.Context, brokers []string, topic string, g *group) (
 	opts := append(clientOptions(brokers, g.security, "penstock", g.log),
 		kgo.ConsumeResetOffset(kgo.NoResetOffset()),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
-		kgo.FetchMaxPartitionBytes(fetchBytes),
-		kgo.FetchMaxBytes(16*fetchBytes),
+		kgo.FetchMaxPartitionBytes(g.runs.fetchBytes()),
+		kgo.FetchMaxBytes(max(maxFetch, 4*g.runs.fetch)),
 		kgo.FetchMaxWait(100*time.Millisecond))
 	client, err := kgo.NewClient(opts...)
 	if err != nil {
 		return nil, fmt.Errorf("kafka client: %w", err)
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	f := &fetcher{client: client, topic: topic, fail: g.fail, log: g.log.Debug, cancel: cancel, done: make(chan struct{}), claims: map[int32]*fetchedClaim{}}
+	f := &fetcher{client: client, topic: topic, runs: g.runs, fail: g.fail, log: g.log.Debug, cancel: cancel, done: make(chan struct{}), claims: map[int32]*fetchedClaim{}}
 	go f.run(ctx)
 	return f, nil
 }
@@ -80,6 +81,7 @@ func (f *fetcher) run(ctx context.Context) {
 				return
 			}
 			c.high.Store(p.HighWatermark)
+			f.runs.fetched.Add(recordsBytes(p.Records))
 			select {
 			case c.in <- p.Records:
 			case <-c.ctx.Done():
@@ -117,6 +119,21 @@ type fetchedClaim struct {
 	out    chan *sarama.ConsumerMessage
 	high   atomic.Int64
 	done   chan struct{}
+	size   int64 // of the answer that runs are being made of; the pump's
+}
+
+// recordsBytes is about what the records of an answer take: they are all about as long.
+func recordsBytes(recs []*kgo.Record) int64 {
+	const record = 176 // a kgo.Record, which an answer is unpacked to
+	return int64(len(recs)) * (record + int64(len(recs[0].Key)+len(recs[0].Value)))
+}
+
+// fill adds records of the answer at hand to a run, and returns those for which it has no room.
+func (c *fetchedClaim) fill(r *runs, x *run, recs []*kgo.Record) (rest []*kgo.Record) {
+	if rest = x.fill(recs); len(rest) == 0 {
+		r.fetched.Add(-c.size)
+	}
+	return rest
 }
 
 // start begins to read a claim from its initial offset. stop has to be called.
@@ -164,9 +181,10 @@ func (c *fetchedClaim) pump(r *runs) {
 			case <-c.ctx.Done():
 				return
 			}
+			c.size = recordsBytes(rest)
 		}
 		x := &run{topic: c.Topic(), partition: c.Partition(), records: r.slice()}
-		rest = x.fill(rest)
+		rest = c.fill(r, x, rest)
 		// The callback may fetch the run as soon as the message is out, so it is registered before;
 		// it may still grow until then, because only this goroutine touches it.
 		out := &sarama.ConsumerMessage{Topic: x.topic, Partition: x.partition, Value: r.put(x)}
@@ -180,7 +198,8 @@ func (c *fetchedClaim) pump(r *runs) {
 			case c.out <- out:
 				sent = true
 			case m := <-more:
-				rest = x.fill(m)
+				c.size = recordsBytes(m)
+				rest = c.fill(r, x, m)
 			case <-c.ctx.Done():
 				return
 			}

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -54,11 +55,14 @@ func newFoldPart(number int32, local *storage.Partition) *foldPart {
 
 func newFoldStage(e *Engine) *stage {
 	n := names{e.opts.App}
-	s := e.newStage(n.FoldGroup(), false, 16, func(l *life) logic {
+	s := e.newStage(n.FoldGroup(), false, 4, func(l *life) logic {
 		f := &foldLogic{life: l, engine: e, names: n, results: newResultPartitions(e.cluster), parts: map[int32]*foldPart{}}
 		e.setFold(f)
 		return f
 	})
+	// A row of a frame becomes a record, a row in memory and one in the store's: half of what route
+	// holds is more memory than that.
+	s.limit = newFlushLimit(max(leastFlush, e.opts.FlushBytes/2), e.opts.TransactionTimeout)
 	s.onCommit = func(f flushRecords, _ flushTimes) {
 		e.trimmer.committed(f.offsets)
 		e.emitted(f.records)
@@ -136,8 +140,7 @@ func (f *foldLogic) begin(context.Context, *session) error {
 		if err != nil {
 			return stateError("load fold partition %d: %w", part.number, err)
 		}
-		// A quarter of the memory is Pebble's cache; another is for Kafka's buffers and the flushes.
-		fold.SetMemory(int(f.life.opts.Memory) / 2 / len(parts))
+		fold.SetMemory(int(sharesOf(f.life.opts.Memory).fold) / len(parts))
 		part.mu.Lock()
 		part.core = fold
 		part.mu.Unlock()
@@ -215,8 +218,9 @@ type foldWrites struct {
 func (f *foldLogic) take() (*work, error) {
 	w := &work{}
 	var changed []foldWrites
+	topic := f.names.FoldTable() // of nearly all records
 	for _, p := range f.assigned() {
-		c, err := f.takePart(p, w)
+		c, err := f.takePart(p, topic, w)
 		if err != nil {
 			return nil, &coreError{fmt.Errorf("fold partition %d: %w", p.number, err)}
 		}
@@ -237,7 +241,7 @@ func (f *foldLogic) take() (*work, error) {
 	return w, nil
 }
 
-func (f *foldLogic) takePart(p *foldPart, w *work) (foldWrites, error) {
+func (f *foldLogic) takePart(p *foldPart, topic string, w *work) (foldWrites, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	c := foldWrites{part: p}
@@ -252,9 +256,18 @@ func (f *foldLogic) takePart(p *foldPart, w *work) (foldWrites, error) {
 		w.bytes += len(rec.Key) + len(rec.Value)
 		return rec
 	}
+	logged := 0
+	for i := range out.Writes {
+		if !out.Writes[i].Local {
+			logged++
+		}
+	}
+	recs := make([]kgo.Record, 0, logged) // one piece of memory
+	w.records = slices.Grow(w.records, logged)
 	for _, x := range out.Writes {
 		if !x.Local {
-			c.last = add(&kgo.Record{Topic: f.names.FoldTable(), Partition: p.number, Key: x.Key, Value: x.Value})
+			recs = append(recs, kgo.Record{Topic: topic, Partition: p.number, Key: x.Key, Value: x.Value})
+			c.last = add(&recs[len(recs)-1])
 		}
 	}
 	if c.last == nil {

@@ -280,7 +280,7 @@ func (h *groupHandler) Setup(inner sarama.ConsumerGroupSession) error {
 		inner:  inner,
 	}
 	if h.group.runs != nil {
-		h.group.runs.reset()
+		h.group.runs.reset(h.session.partitions())
 		if err := h.openFetcher(); err != nil {
 			return h.keep(err)
 		}
@@ -298,6 +298,14 @@ func (h *groupHandler) Setup(inner sarama.ConsumerGroupSession) error {
 		return h.keep(fmt.Errorf("set up %s: %w", h.group.name, err))
 	}
 	return h.hook("start", h.group.hooks.ready)
+}
+
+// partitions is how many were assigned.
+func (s *session) partitions() (n int) {
+	for _, list := range s.Claims {
+		n += len(list)
+	}
+	return n
 }
 
 // openFetcher prepares to read what was assigned. A route group has one topic.

@@ -21,6 +21,7 @@ type Member struct {
 	Restoring  map[int32]int      `json:"restoring,omitempty"`  // here, and how far; -1: not known
 	Sources    map[string][]int32 `json:"sources,omitempty"`    // by stream: source partitions read here
 	Paused     map[string][]int32 `json:"paused,omitempty"`     // and those of them that wait for slower ones
+	Memory     []MemoryUse        `json:"memory,omitempty"`     // where it went when this was said
 }
 
 func (m Member) encode() []byte {

@@ -37,7 +37,7 @@ type Options struct {
 	// tables fresher and results a little earlier, at the cost of more transactions.
 	FlushInterval time.Duration
 	// FlushBytes is how much a stage may hold before it writes without waiting for the interval,
-	// default 8 MiB. At twice that the input waits.
+	// default a 64th of Memory, at most 8 MiB. At twice that the input waits.
 	FlushBytes int
 	// SessionTimeout is how long a process may be silent before others take its partitions
 	// (session.timeout.ms), default 6 s, which is also what brokers accept as the least.
@@ -45,7 +45,9 @@ type Options struct {
 	// TransactionTimeout is after what time Kafka ends a transaction that nobody ends
 	// (transaction.timeout.ms), default 10 s.
 	TransactionTimeout time.Duration
-	// Memory bounds the store's caches and the stages' buffers, in bytes; default 512 MiB.
+	// Memory bounds what the process takes, in bytes, default 512 MiB: the store's caches, rows and
+	// panes in memory, and everything on its way from and to Kafka have a share each. A program that
+	// runs an engine calls LimitProcess too, so that what is garbage stays within it.
 	Memory int64
 	// InstanceID names this process in its groups (group.instance.id). Default: a random one
 	// that is kept in StateDir, so that a restarted process is the same member.
@@ -84,6 +86,8 @@ type wallClock struct{}
 func (wallClock) Now() time.Time                         { return time.Now() }
 func (wallClock) After(d time.Duration) <-chan time.Time { return time.After(d) }
 
+const defaultMemory = 512 << 20
+
 // withDefaults returns the options with every default filled in.
 func (o Options) withDefaults() Options {
 	def := func(v *int, to int) {
@@ -92,7 +96,6 @@ func (o Options) withDefaults() Options {
 		}
 	}
 	def(&o.FoldPartitions, 8)
-	def(&o.FlushBytes, 8<<20)
 	after := func(v *time.Duration, to time.Duration) {
 		if *v == 0 {
 			*v = to
@@ -102,8 +105,9 @@ func (o Options) withDefaults() Options {
 	after(&o.SessionTimeout, 6*time.Second)
 	after(&o.TransactionTimeout, 10*time.Second)
 	if o.Memory == 0 {
-		o.Memory = 512 << 20
+		o.Memory = defaultMemory
 	}
+	def(&o.FlushBytes, sharesOf(o.Memory).flush)
 	if o.Clock == nil {
 		o.Clock = wallClock{}
 	}
@@ -153,8 +157,8 @@ func (o Options) Validate() error {
 	if o.FlushBytes < 0 {
 		bad("flush bytes: %d, expected a positive number", o.FlushBytes)
 	}
-	if o.Memory != 0 && o.Memory < 64<<20 {
-		bad("memory: %d bytes, expected 64 MiB or more", o.Memory)
+	if o.Memory != 0 && o.Memory < LeastMemory {
+		bad("memory: %d MiB, expected %d MiB or more: what the clients of Kafka, the store and the runtime take leaves nothing for rows below that", o.Memory>>20, LeastMemory>>20)
 	}
 	return errors.Join(errs...)
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -32,6 +33,7 @@ func (e *Engine) Query(ctx context.Context, q Query) (*Answer, error) {
 	if q.MaxBytes <= 0 {
 		q.MaxBytes = defaultMaxBytes
 	}
+	q.MaxBytes = min(q.MaxBytes, sharesOf(e.opts.Memory).query)
 	cmd, diags := plan.BindQuery(e.opts.Plan, q.SQL)
 	if cmd == nil {
 		return nil, &BindError{SQL: q.SQL, Diags: diags}
@@ -48,6 +50,9 @@ func (e *Engine) command(ctx context.Context, q Query, cmd plan.Command) (*Answe
 	p := e.opts.Plan
 	switch cmd := cmd.(type) {
 	case *plan.Show:
+		if strings.EqualFold(cmd.What, plan.ShowMemory) {
+			return e.memoryAnswer(), nil
+		}
 		return listingAnswer(p.Show(cmd.What)), nil
 	case *plan.Describe:
 		return listingAnswer(p.Describe(cmd.Name)), nil

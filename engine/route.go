@@ -92,6 +92,7 @@ func (r *routeLogic) assign(ctx context.Context, s *session) error {
 		return err
 	}
 	router := core.NewRouter(r.life.opts.Plan, r.stream, r.life.opts.FoldPartitions, int32(len(all)))
+	router.SetFrameBytes(sharesOf(r.life.opts.Memory).frame)
 	sources := map[int32]*routeSource{}
 	for _, p := range claims {
 		pos, joins, err := startPosition(r.topic(), at[p], limits[p])

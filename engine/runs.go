@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"penstock/engine/format"
 )
@@ -27,15 +28,50 @@ type runs struct {
 	next uint64
 	held map[uint64]*run
 	free [][]format.Record
+
+	fetch   int32        // bytes to ask of all partitions together at once
+	claims  int          // partitions of the session
+	fetched atomic.Int64 // bytes of records that are fetched and in no run yet, about
 }
 
-func newRuns() *runs { return &runs{held: map[uint64]*run{}} }
+func newRuns(fetch int32) *runs { return &runs{held: map[uint64]*run{}, fetch: fetch} }
 
-// reset forgets the runs of a session that is over: messages that Goka had queued and dropped.
-func (r *runs) reset() {
+// reset forgets the runs of a session that is over: messages that Goka had queued and dropped. The
+// next has that many partitions.
+func (r *runs) reset(partitions int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	clear(r.held)
+	r.claims = partitions
+	r.fetched.Store(0)
+}
+
+// leastFetch is what is asked of a partition in any case; a broker answers with a batch at least.
+const leastFetch = 16 << 10
+
+// fetchBytes is how much to ask of a partition at once.
+func (r *runs) fetchBytes() int32 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return max(leastFetch, min(maxFetch, r.fetch/int32(max(1, r.claims))))
+}
+
+// memory is how many bytes of records are under way, about, and how many there may be.
+func (r *runs) memory() (bytes, bound int64) {
+	// A partition has an answer in the client, fetchAhead in its queue, and one that runs are made of.
+	// Orders of 50 bytes take nine times their size on the wire when they are unpacked.
+	const answers, unpacked = 1 + fetchAhead + 1, 9
+	size := r.fetchBytes()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.fetched.Load(), int64(r.claims) * answers * unpacked * int64(size)
+}
+
+// rest lets go of the slices for runs to come.
+func (r *runs) rest() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.free = nil
 }
 
 // put keeps a run and returns the message value that stands for it.

@@ -176,6 +176,7 @@ func (s *serving) announce(ctx context.Context) {
 		now := s.engine.opts.Clock.Now()
 		me := s.self()
 		if !me.equal(said) || now.Sub(at) >= beatEvery {
+			me.Memory = s.engine.Memory()
 			if err := s.publish(ctx, me.encode()); err == nil {
 				said, at = me, now
 			}

@@ -7,6 +7,7 @@ import (
 	"hash"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/IBM/sarama"
@@ -46,6 +47,25 @@ type work struct {
 	applied func() error
 }
 
+// heavyFlush is more than any flush of a stage holds to whose streams nothing came.
+const heavyFlush = 64 << 10
+
+// memory is about what the flush takes until it is committed: its records, and what a batch of
+// them takes on its way.
+func (w *work) memory() int64 {
+	const record = 208 + 3*72 // a kgo.Record, and a Write that it was made from
+	return int64(len(w.records)*record + 2*w.bytes)
+}
+
+// fetch is how much the stage may ask of its source partitions together: streams share what there is.
+func (s *stage) fetch() int32 {
+	n := 4 * sharesOf(s.opts.Memory).fetch
+	if p := s.opts.Plan; p != nil && len(p.Streams) > 0 {
+		n /= int32(len(p.Streams))
+	}
+	return n
+}
+
 // stage is one Goka processor of the engine, kept alive. A life of it ends with any error: the
 // clients are closed, what was in memory is dropped, and the next life begins from what is
 // committed.
@@ -62,6 +82,9 @@ type stage struct {
 	newLogic func(*life) logic
 	// onCommit is told of every transaction, if not nil.
 	onCommit func(flushRecords, flushTimes)
+
+	inFlight atomic.Int64 // bytes of the records of the transaction on its way
+	heavy    atomic.Int64 // flushes that held more than the ticks of clocks
 
 	mu       sync.Mutex
 	state    string
@@ -161,7 +184,7 @@ func (s *stage) live(ctx context.Context) error {
 	defer p.close()
 	l := &life{stage: s, producer: p, ctx: ctx, cancel: cancel}
 	if s.packed {
-		l.runs = newRuns()
+		l.runs = newRuns(s.fetch())
 	}
 	l.logic = s.newLogic(l)
 	l.flusher = newFlusher(s.opts, s.limit, l.logic.pending, l.flush)
@@ -205,7 +228,7 @@ func (l *life) options() []goka.ProcessorOption {
 			}))
 	}
 	return append(options, goka.WithStorageBuilder(table),
-		goka.WithConsumerSaramaBuilder(goka.SaramaConsumerBuilderWithConfig(saramaConfig(clientSettings{fetch: 4 << 20, security: l.opts.Security}))))
+		goka.WithConsumerSaramaBuilder(goka.SaramaConsumerBuilderWithConfig(saramaConfig(clientSettings{fetch: sharesOf(l.opts.Memory).replay, security: l.opts.Security}))))
 }
 
 func (l *life) setGroup(g *group) {
@@ -344,6 +367,11 @@ func (l *life) flush(ctx context.Context) error {
 	l.mu.Lock()
 	m := l.session.member
 	l.mu.Unlock()
+	l.inFlight.Store(w.memory())
+	if w.bytes > heavyFlush {
+		l.heavy.Add(1)
+	}
+	defer l.inFlight.Store(0)
 	times, err := l.producer.commit(ctx, m, w.flushRecords)
 	if err != nil {
 		l.limit.failed(err)

@@ -93,8 +93,13 @@ func (r *runner) open(ctx context.Context) (err error) {
 		}
 		r.o.engine.Brokers = []string{r.broker.Addr()}
 		r.o.engine.CreateSources = true
-	} else if err := r.reach(ctx); err != nil {
-		return err
+	} else {
+		if err := r.reach(ctx); err != nil {
+			return err
+		}
+		// A broker inside the process keeps what is produced in the same heap, where no bound of
+		// ours holds: the collector would only run without end.
+		engine.LimitProcess(r.o.engine.Memory)
 	}
 	r.o.engine.Logger = r.a.log
 	r.engine, err = engine.New(r.o.engine)

@@ -42,7 +42,7 @@ func (o *runOptions) add(f *pflag.FlagSet) {
 	o.security.add(f)
 	size := memory{&o.engine.Memory}
 	o.http.add(f)
-	f.Var(size, "memory", "bound of caches and buffers, such as 512MiB (default 512MiB)")
+	f.Var(size, "memory", "bound of the process, without a broker inside it: such as 512MiB, at least 64MiB (default 512MiB)")
 }
 
 // complete fills in what follows from the file and the environment.

@@ -3,6 +3,7 @@ package core
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"sort"
 
 	"penstock/query/plan"
@@ -104,14 +105,18 @@ func (f *Fold) begunOf(s *plan.Stream) bool { return f.streams[s.Name].begun }
 func (f *Fold) scratch(t *foldTable) *groups {
 	g := f.scratches[t]
 	if g == nil {
-		accs := partialAccs(t.plan, t.counted())
-		if t.trailing() {
-			accs = trailingAccs(t.plan.Aggs)
-		}
-		g = newGroups(accs, false)
+		g = t.newRows()
 		f.scratches[t] = g
 	}
 	return g
+}
+
+// newRows is memory for rows of the table.
+func (t *foldTable) newRows() *groups {
+	if t.trailing() {
+		return newGroups(trailingAccs(t.plan.Aggs), false)
+	}
+	return newGroups(partialAccs(t.plan, t.counted()), false)
 }
 
 // Frame takes a record of the frames topic, unless the partition is Stalled. The value is not kept.
@@ -235,9 +240,10 @@ func (f *Fold) Take() (*FoldFlush, error) {
 	}
 	f.takeOpen()
 	f.spillLargest()
+	f.state.locals = slices.Grow(f.state.locals, f.dirty()+len(f.state.current)+2) // and two more records below
 	for _, t := range f.tables {
 		for _, v := range t.views {
-			f.state.locals = append(f.state.locals, v.rows.take()...)
+			f.state.locals = v.rows.take(f.state.locals)
 		}
 		for i := range t.panes {
 			t.panes[i].stored = true
@@ -269,6 +275,9 @@ func (f *Fold) Committed() error {
 				return err
 			}
 		}
+	}
+	if err := f.shrinkRows(f.cacheBytes); err != nil {
+		return err
 	}
 	return f.resume()
 }

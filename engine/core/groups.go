@@ -197,14 +197,27 @@ func (g *groups) reset() {
 	}
 }
 
-// memory is about what the groups hold, in bytes.
+// memory is about how many bytes the groups hold, also those that are kept for the next.
 func (g *groups) memory() int {
 	n := 4*len(g.table) + 28*cap(g.hashes) + cap(g.keys)
 	for _, a := range g.accs {
-		n += a.Bytes() + 16*len(g.hashes)
+		n += a.Bytes() + accBytes*cap(g.hashes)
 	}
 	return n
 }
+
+// used is about how many bytes the groups in it take. What was grown for earlier ones, and is kept,
+// is not counted: it would count again with every flush.
+func (g *groups) used() int {
+	n := 34*len(g.hashes) + len(g.keys)
+	for _, a := range g.accs {
+		n += a.Bytes() + accBytes*len(g.hashes)
+	}
+	return n
+}
+
+// accBytes is a slot of most accumulators.
+const accBytes = 24
 
 // appendEntry appends one group as it travels: panes, key, partials with their length.
 func appendEntry(dst []byte, p panePair, key, partials []byte) []byte {

@@ -10,18 +10,21 @@ import (
 type limits struct {
 	flushRows int // rows that one flush should change
 	cacheRows int // rows a table, or a window, keeps in memory
-	openBytes int // groups of open panes; beyond it the largest are spilled
+
+	cacheBytes int // rows in memory, of all tables; beyond it the largest tables let go of theirs
+	openBytes  int // groups of open panes; beyond it the largest are spilled
 
 	frameBytes int // of a record of the loop, or of a closed pane's entries
 }
 
-var defaultLimits = limits{flushRows: 50_000, cacheRows: 1 << 17, openBytes: 64 << 20, frameBytes: maxFrameBytes}
+var defaultLimits = limits{flushRows: 50_000, cacheRows: 1 << 17, cacheBytes: 64 << 20, openBytes: 64 << 20, frameBytes: maxFrameBytes}
 
 // SetMemory bounds, roughly, what the partition keeps in memory in bytes. Below a few MiB it takes
 // what a flush needs all the same.
 func (f *Fold) SetMemory(n int) {
 	const rowBytes = 120 // of a row in a cache: key, hash, slot, a few accumulators
-	f.SetLimits(min(defaultLimits.flushRows, max(1000, n/6/rowBytes)), max(1000, n/3/rowBytes/max(1, len(f.tables))), n/3)
+	f.SetLimits(min(defaultLimits.flushRows, max(1000, n/6/rowBytes)), defaultLimits.cacheRows, n/3)
+	f.cacheBytes = n / 2
 }
 
 // SetLimits sets the bounds behind SetMemory one by one: the rows that a flush should change, the
@@ -77,14 +80,16 @@ func (f *Fold) closeAll() error {
 }
 
 // full tells that the flush being gathered changes as many rows as it should.
-func (f *Fold) full() bool {
-	n := 0
+func (f *Fold) full() bool { return f.dirty() >= f.flushRows }
+
+// dirty is how many rows the flush being gathered changes.
+func (f *Fold) dirty() (n int) {
 	for _, t := range f.tables {
 		for _, v := range t.views {
 			n += len(v.rows.dirty)
 		}
 	}
-	return n >= f.flushRows
+	return n
 }
 
 // openID names an open pane; openRecord is a flush's record of entries that were left open, which

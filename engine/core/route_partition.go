@@ -126,7 +126,7 @@ func (p *RoutePartition) chunk(recs []format.Record, wall int64) error {
 	pending := 0
 	for i, t := range p.tables {
 		t.fold(p, recs, &tally.Tables[i])
-		pending += t.g.memory()
+		pending += t.g.used()
 	}
 	p.pending.Store(int64(pending))
 	p.pos.Offset = recs[len(recs)-1].Offset + 1

@@ -79,12 +79,12 @@ func (c *rowCache) live(s int32) bool {
 	return c.flags[s] != 0
 }
 
-// take writes the changed rows. Keys and values of a flush share one piece of memory.
-func (c *rowCache) take() []Write {
+// take appends the changed rows to writes. Keys and values of a flush share one piece of memory.
+func (c *rowCache) take(writes []Write) []Write {
 	if len(c.dirty) == 0 {
-		return nil
+		return writes
 	}
-	writes := make([]Write, 0, len(c.dirty))
+	before := len(writes)
 	arena := make([]byte, 0, len(c.dirty)*(len(c.prefix)+24))
 	for _, s := range c.dirty {
 		k := len(arena)
@@ -102,7 +102,7 @@ func (c *rowCache) take() []Write {
 		}
 	}
 	c.dirty = c.dirty[:0]
-	c.writes = len(writes) > 0
+	c.writes = len(writes) > before
 	return writes
 }
 

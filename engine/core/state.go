@@ -3,6 +3,7 @@ package core
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"sort"
 
 	"github.com/cespare/xxhash/v2"
@@ -118,12 +119,12 @@ func (o *overlay) delete(key []byte, stored bool) {
 
 // take ends a generation and returns its writes in the order of their keys.
 func (o *overlay) take() []Write {
-	writes := make([]Write, 0, len(o.current)+len(o.locals))
+	first := make([]Write, 0, len(o.current))
 	for k, v := range o.current {
-		writes = append(writes, Write{Key: []byte(k), Value: v})
+		first = append(first, Write{Key: []byte(k), Value: v})
 	}
-	sort.Slice(writes, func(i, j int) bool { return string(writes[i].Key) < string(writes[j].Key) })
-	writes = append(writes, o.locals...)
+	sort.Slice(first, func(i, j int) bool { return string(first[i].Key) < string(first[j].Key) })
+	writes := slices.Insert(o.locals, 0, first...)
 	o.inflight, o.current, o.locals = o.current, map[string][]byte{}, nil
 	return writes
 }

@@ -72,6 +72,8 @@ var (
 	tableSize   = desc("table_size_bytes", "Disk space of a partition of all tables together.", "table", "partition")
 	restoring   = desc("restore_remaining_records", "Changelog records that a partition of the tables still has to read.", "table", "partition")
 	rebalances  = desc("rebalances_total", "Times that partitions were assigned to this process.")
+	memoryUse   = desc("memory_bytes", "Memory that a part of the process holds, as SHOW MEMORY lists it.", "component")
+	memoryBound = desc("memory_bound_bytes", "What bounds that memory, where something does.", "component")
 	upReady     = desc("up_ready", "1 when the process is ready.")
 	metricValue = desc("metric_value", "The latest result of a metric that is one number.", "metric")
 )
@@ -79,7 +81,7 @@ var (
 // Describe implements prometheus.Collector.
 func (m *metrics) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{buildInfo, consumed, rejected, late, lagRecords, lagSeconds, watermark,
-		tableKeys, tableSize, restoring, rebalances, upReady, metricValue} {
+		tableKeys, tableSize, restoring, rebalances, memoryUse, memoryBound, upReady, metricValue} {
 		ch <- d
 	}
 }
@@ -111,6 +113,12 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 		gauge(restoring, float64(t.Remaining), "all", p)
 		for name, keys := range t.Keys {
 			gauge(tableKeys, float64(keys), name, p)
+		}
+	}
+	for _, u := range e.Memory() {
+		gauge(memoryUse, float64(u.Bytes), u.Component)
+		if u.Bound > 0 {
+			gauge(memoryBound, float64(u.Bound), u.Component)
 		}
 	}
 	if m.server.opts.MetricValues {

@@ -103,10 +103,14 @@ func TestRoutes(t *testing.T) {
 	if _, _, body := p.body(t, "POST", "/v1/query", "", "", "EXPLAIN WHY BUYS"); !strings.Contains(body, `"why":{"name":"BUYS","causes":[{"code":"`) {
 		t.Errorf("%s", body)
 	}
+	if _, _, body := p.body(t, "POST", "/v1/query", "", "", "SHOW MEMORY"); !strings.Contains(body, `"table rows"`) || !strings.Contains(body, `"process"`) {
+		t.Errorf("SHOW MEMORY: %s", body)
+	}
 	_, _, text := p.body(t, "GET", "/metrics", "", "", "")
 	for _, name := range []string{"penstock_build_info", "penstock_records_consumed_total", "penstock_records_rejected_total", "penstock_records_late_total",
 		"penstock_consumer_lag_records", "penstock_watermark_timestamp_seconds", "penstock_emits_total", "penstock_emit_latency_seconds_count",
 		"penstock_table_size_bytes", "penstock_restore_remaining_records", "penstock_query_duration_seconds_count", "penstock_rebalances_total",
+		`penstock_memory_bytes{component="table rows"}`, `penstock_memory_bound_bytes{component="process"}`,
 		"penstock_up_ready", `penstock_metric_value{metric="BUYS"}`} {
 		if !strings.Contains(text, "\n"+name) {
 			t.Errorf("/metrics lacks %s", name)

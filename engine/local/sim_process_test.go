@@ -39,6 +39,16 @@ type foldSession struct {
 	fold         *core.Fold
 	store        localStore
 	frames, loop int64 // next offsets
+	flushes      int
+}
+
+// rest makes the core give back what it only keeps to be quick, every now and then: whether a flush
+// is on its way or not, that must change nothing. No draw decides, so that seeds stay what they are.
+func (f *foldSession) rest(when int) error {
+	if f.flushes%5 != when {
+		return nil
+	}
+	return f.fold.Rest()
 }
 
 // flight is a flush on its way.
@@ -356,8 +366,15 @@ func (x *session) takeFold(tx *txn) error {
 			if err := s.checkApplied(p.f); err != nil {
 				return err
 			}
+			p.f.flushes++
+			if err := p.f.rest(1); err != nil {
+				return err
+			}
 			if err := p.f.fold.Committed(); err != nil {
 				return fmt.Errorf("fold partition %d: committed: %w", p.f.number, err)
+			}
+			if err := p.f.rest(3); err != nil {
+				return err
 			}
 		}
 		return nil

@@ -9,8 +9,11 @@ import (
 // Command is a statement at the prompt: *Query, *Show, *Describe or *Explain.
 type Command interface{ command() }
 
-// Show lists what there is. What is STREAMS, TABLES, METRICS or FUNCTIONS.
+// Show lists what there is. What is STREAMS, TABLES, METRICS, FUNCTIONS or ShowMemory.
 type Show struct{ What string }
+
+// ShowMemory is what only a running engine can answer: where its memory goes.
+const ShowMemory = "MEMORY"
 
 // Describe shows a stream, a table or a metric.
 type Describe struct{ Name string }

@@ -210,7 +210,7 @@ type Emit struct {
 	Every *Interval // EmitEvery only
 }
 
-// Show lists what there is. What is STREAMS, TABLES, METRICS or FUNCTIONS.
+// Show lists what there is. What is STREAMS, TABLES, METRICS, FUNCTIONS or MEMORY.
 type Show struct {
 	Span
 	What string

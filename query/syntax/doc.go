@@ -12,7 +12,7 @@
 //	CreateMetric   CREATE METRIC name WITH (options) AS select
 //	Select         WITH ctes SELECT items FROM from WINDOW .. WHERE .. GROUP BY .. HAVING ..
 //	               ORDER BY .. LIMIT .. OFFSET .. EMIT ..
-//	Show           SHOW STREAMS | TABLES | METRICS | FUNCTIONS
+//	Show           SHOW STREAMS | TABLES | METRICS | FUNCTIONS | MEMORY
 //	Describe       DESCRIBE name
 //	Explain        EXPLAIN [WHY] name | statement
 //

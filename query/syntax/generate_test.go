@@ -223,7 +223,7 @@ func (g *generator) create() Statement {
 func (g *generator) statement() Statement {
 	switch g.n("statement", 6) {
 	case 0:
-		return &Show{What: pick(g, "STREAMS", "TABLES", "METRICS", "FUNCTIONS")}
+		return &Show{What: pick(g, "STREAMS", "TABLES", "METRICS", "FUNCTIONS", "MEMORY")}
 	case 1:
 		return &Describe{Name: g.ident()}
 	case 2:

@@ -182,7 +182,7 @@ type emitRule struct {
 
 type showRule struct {
 	at
-	What string `parser:"'SHOW' @( 'STREAMS' | 'TABLES' | 'METRICS' | 'FUNCTIONS' )"`
+	What string `parser:"'SHOW' @( 'STREAMS' | 'TABLES' | 'METRICS' | 'FUNCTIONS' | 'MEMORY' )"`
 }
 
 type describeRule struct {

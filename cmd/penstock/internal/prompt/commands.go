@@ -162,7 +162,7 @@ var forms = []struct{ name, form string }{
   [LIMIT n] [OFFSET n];`},
 	{"WITH", `WITH name AS (SELECT ...), ...
   SELECT ... FROM name ...;`},
-	{"SHOW", `SHOW STREAMS | TABLES | METRICS | FUNCTIONS;`},
+	{"SHOW", `SHOW STREAMS | TABLES | METRICS | FUNCTIONS | MEMORY;`},
 	{"DESCRIBE", `DESCRIBE name;`},
 	{"EXPLAIN", `EXPLAIN name | SELECT ...;`},
 	{"EXPLAIN WHY", `EXPLAIN WHY name;     -- why a metric shows nothing, or is late`},
