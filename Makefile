@@ -59,6 +59,7 @@ torture: ## all of the simulator, its planted mistakes, the failing disks, and r
 	PENSTOCK_BUGS=all $(GO) test -timeout 60m -count 1 -v -run 'TestPlantedBugs' ./engine/local
 	PENSTOCK_DISK_FAULTS=2000 PENSTOCK_DISK_DAMAGE=1000 $(GO) test -timeout 60m -count 1 -v -run 'OfAnApplication' ./engine/local
 	$(GO) test -timeout 60m -count 1 -v -run 'TestErrorAtEveryOperation|TestDamage|TestCrash|TestFullDisk' ./storage -fault.every=1 -damage.seeds=1000 -crash.seeds=1000
+	PENSTOCK_READERS=1000000 $(GO) test -timeout 20m -count 1 -v -run 'TestReadersUnderLoad' ./engine/httpapi
 	$(GO) test -timeout 3h -count 1 -v ./engine/torture -torture.full
 
 # BENCH are the arguments of cmd/bench (bin/bench -h). Without any it takes less than two minutes;

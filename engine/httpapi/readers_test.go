@@ -32,7 +32,7 @@ import (
 // second, and requires what is promised of it; without it a few thousand rows show that the answers
 // are right and the harness works.
 func TestReadersUnderLoad(t *testing.T) {
-	p := readersProfile{rows: 3000, rate: 3000, length: 2 * time.Second}
+	p := readersProfile{rows: 3000, rate: 3000, length: 1500 * time.Millisecond}
 	if s := os.Getenv("PENSTOCK_READERS"); s != "" {
 		n, err := strconv.Atoi(s)
 		if err != nil {
