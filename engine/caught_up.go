@@ -31,8 +31,12 @@ func (e *Engine) catchUp(ctx context.Context) error {
 		}
 		ends[s] = b
 	}
+	replayed, err := e.cluster.committedEnd(ctx, names{e.opts.App}.Replayed())
+	if err != nil {
+		return err
+	}
 	for _, s := range e.opts.Plan.Streams {
-		if err := e.endStream(ctx, s, ends[s]); err != nil {
+		if err := e.endStream(ctx, s, ends[s], replayed); err != nil {
 			return err
 		}
 	}
@@ -70,9 +74,9 @@ func (e *Engine) poll(ctx context.Context, ask func() (bool, error)) error {
 	}
 }
 
-// endStream waits until a stream has been read up to ends, moves its clocks to their last place,
+// endStream waits until a stream has been read up to ends, and its replayed rows too, moves its clocks to their last place,
 // and waits until that is committed.
-func (e *Engine) endStream(ctx context.Context, s *plan.Stream, ends map[int32]bounds) error {
+func (e *Engine) endStream(ctx context.Context, s *plan.Stream, ends map[int32]bounds, replayed int64) error {
 	var last int64
 	some := false
 	err := e.poll(ctx, func() (bool, error) {
@@ -82,6 +86,10 @@ func (e *Engine) endStream(ctx context.Context, s *plan.Stream, ends map[int32]b
 		}
 		done, err := e.readUpTo(ctx, s, at, ends)
 		if !done || err != nil {
+			return false, err
+		}
+		at[core.Replayed], err = e.replayedPosition(ctx, s)
+		if err != nil || at[core.Replayed].Offset < replayed {
 			return false, err
 		}
 		last, some = core.EndOfInput(slices.Collect(maps.Values(at)))
@@ -143,6 +151,16 @@ func (e *Engine) positions(ctx context.Context, s *plan.Stream, ends map[int32]b
 		got[p] = pos
 	}
 	return got, nil
+}
+
+// replayedPosition is the committed position of a stream's replayed partition.
+func (e *Engine) replayedPosition(ctx context.Context, s *plan.Stream) (core.Position, error) {
+	n := names{e.opts.App}
+	at, err := e.cluster.fetchOffsets(ctx, n.RouteGroup(s.Name), n.Replayed(), []int32{0})
+	if err != nil || at[0].Offset == noOffset {
+		return core.Start(0), err
+	}
+	return core.ParsePosition(at[0].Offset, at[0].Metadata)
 }
 
 // readUpTo tells whether all partitions were read as far as they went, or all that is missing

@@ -25,6 +25,7 @@
 //	clocks.go     time goes on in source partitions that say nothing; none runs too far ahead
 //	growth.go     new partitions of a source topic are assigned to somebody
 //	idle.go       whether a source partition has nothing more to say
+//	replay.go     writing rejected rows that can be read now where replayed.go reads them
 //	offsets.go    committed and end offsets, cutting topics behind them
 //	topics.go     the topics of an application: made, or checked and described
 //	status.go     what an engine is doing, at one moment

@@ -27,6 +27,12 @@ func (n names) Members() string { return n.app + "-members" }
 // Rejects is the topic of bad and late rows.
 func (n names) Rejects() string { return n.app + "-rejects" }
 
+// Replayed is the topic of rejected rows that a corrected query file can read.
+func (n names) Replayed() string { return n.app + "-replayed" }
+
+// ReplayTransaction is the transactional id of whoever replays.
+func (n names) ReplayTransaction() string { return n.app + "/replay" }
+
 // RouteGroup is the consumer group that reads a stream.
 func (n names) RouteGroup(stream string) string { return n.app + "-route-" + stream }
 

@@ -32,6 +32,7 @@ type StreamOverview struct {
 	Topic      string            `json:"topic"`
 	Lag        int64             `json:"lag"` // -1: not known
 	Partitions []SourceOverview  `json:"partitions"`
+	Replayed   *SourceOverview   `json:"replayed,omitempty"` // once rows were replayed; its partition is -1
 	Tables     []TableAccounting `json:"tables"`
 }
 
@@ -103,6 +104,12 @@ func (e *Engine) streamOverview(ctx context.Context, st *plan.Stream, members []
 	}
 	ends := e.endsOf(st)
 	var all core.Tally
+	if pos, ok := at[core.Replayed]; ok {
+		delete(at, core.Replayed)
+		all.Add(pos.Tally)
+		o.Replayed = &SourceOverview{Partition: core.Replayed, Offset: pos.Offset, End: -1, Lag: -1, Clock: pos.Clock, HasClock: pos.Started,
+			Read: pos.Tally.Read, Decoded: pos.Tally.Decoded, Bad: pos.Tally.Bad, tally: pos.Tally}
+	}
 	for n, pos := range at {
 		p := SourceOverview{Partition: n, Offset: pos.Offset, End: -1, Lag: -1, Clock: pos.Clock, HasClock: pos.Started,
 			Read: pos.Tally.Read, Decoded: pos.Tally.Decoded, Bad: pos.Tally.Bad, tally: pos.Tally}
@@ -135,7 +142,7 @@ func (e *Engine) streamOverview(ctx context.Context, st *plan.Stream, members []
 const positionsTimeout = 3 * time.Second
 
 // committedPositions are the positions of all partitions of a stream as last committed, by whatever
-// process; what is being committed at the moment is not waited for.
+// process, the replayed one among them when anything was replayed; what is being committed at the moment is not waited for.
 func (e *Engine) committedPositions(ctx context.Context, st *plan.Stream) (map[int32]core.Position, error) {
 	c := e.kafka()
 	if c == nil {
@@ -143,12 +150,18 @@ func (e *Engine) committedPositions(ctx context.Context, st *plan.Stream) (map[i
 	}
 	ctx, cancel := context.WithTimeout(ctx, positionsTimeout)
 	defer cancel()
-	group, topic := names{e.opts.App}.RouteGroup(st.Name), st.Options.Topic
-	resp, err := c.admin.FetchOffsetsForTopics(ctx, group, topic)
+	n := names{e.opts.App}
+	group, topic := n.RouteGroup(st.Name), st.Options.Topic
+	resp, err := c.admin.FetchOffsetsForTopics(ctx, group, topic, n.Replayed())
 	if err != nil {
 		return nil, fmt.Errorf("offsets of %s: %w", group, err)
 	}
 	got := map[int32]core.Position{}
+	if o, ok := resp[n.Replayed()][0]; ok && o.Err == nil && o.At >= 0 {
+		if got[core.Replayed], err = core.ParsePosition(o.At, o.Metadata); err != nil {
+			return nil, fmt.Errorf("%s: %w", n.Replayed(), err)
+		}
+	}
 	for n, o := range resp[topic] {
 		if o.Err != nil || o.At < 0 {
 			got[n] = core.Start(0)

@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -29,6 +28,7 @@ type routeLogic struct {
 	mu       sync.Mutex // guards what follows, not what it points to
 	router   *core.Router
 	sources  map[int32]*routeSource // empty when nothing is assigned
+	replayed *routeSource           // nil unless partition 0 is assigned
 	stopIdle context.CancelFunc
 	idleDone chan struct{}
 	last     []SourceStatus // what was assigned before; nil once something else is
@@ -111,9 +111,15 @@ func (r *routeLogic) assign(ctx context.Context, s *session) error {
 		sources[p] = &routeSource{number: p, core: part}
 		sources[p].limit.Store(limits[p].End)
 	}
+	var replayed *routeSource
+	if sources[0] != nil {
+		if replayed, err = r.assignReplayed(ctx, router); err != nil {
+			return err
+		}
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.router, r.sources, r.last = router, sources, nil
+	r.router, r.sources, r.replayed, r.last = router, sources, replayed, nil
 	return nil
 }
 
@@ -158,6 +164,7 @@ func (r *routeLogic) begin(_ context.Context, s *session) error {
 		var wg sync.WaitGroup
 		wg.Go(func() { newClockKeeper(r).run(ctx) })
 		wg.Go(func() { r.watchGrowth(ctx) })
+		wg.Go(func() { r.watchReplayed(ctx) })
 		wg.Wait()
 	}()
 	return nil
@@ -242,7 +249,10 @@ func (r *routeLogic) take() (*work, error) {
 	}
 	w.applied = r.tellRejects(w.records[len(w.records)-len(flush.Rejects):])
 	for p, pos := range flush.Positions {
-		w.offsets = append(w.offsets, sourceOffset{Topic: r.topic(), Partition: p, Offset: pos.Offset, Metadata: pos.Metadata()})
+		o := sourceOffset{Offset: pos.Offset, Metadata: pos.Metadata()}
+		if o.Topic, o.Partition = r.place(p); p != core.Replayed || pos.Offset > 0 {
+			w.offsets = append(w.offsets, o)
+		}
 	}
 	return w, nil
 }
@@ -264,18 +274,24 @@ func (r *routeLogic) tellRejects(records []*kgo.Record) func() error {
 	}
 }
 
+// place is where the records of a source partition are.
+func (r *routeLogic) place(p int32) (topic string, partition int32) {
+	if p == core.Replayed {
+		return r.names.Replayed(), 0
+	}
+	return r.topic(), p
+}
+
 // reject is a rejected row as a record: the original bytes, and why in the headers.
 func (r *routeLogic) reject(x *core.Reject) *kgo.Record {
 	header := func(k, v string) kgo.RecordHeader { return kgo.RecordHeader{Key: k, Value: []byte(v)} }
-	rec := &kgo.Record{Topic: r.names.Rejects(), Key: x.Record.Key, Value: x.Record.Value, Headers: []kgo.RecordHeader{
-		header("stream", x.Stream),
-		header("topic", r.topic()),
-		header("partition", strconv.Itoa(int(x.Partition))),
-		header("offset", strconv.FormatInt(x.Record.Offset, 10)),
-		header("timestamp", strconv.FormatInt(x.Record.Time, 10)),
+	o := origin{Stream: x.Stream, Offset: x.Record.Offset, Time: x.Record.Time}
+	o.Topic, o.Partition = r.place(x.Partition)
+	rec := &kgo.Record{Topic: r.names.Rejects(), Key: x.Record.Key, Value: x.Record.Value, Headers: append(o.headers(),
 		header("kind", x.Kind),
 		header("reason", x.Reason),
-	}}
+		header("definition", core.DefinitionOf(r.stream)),
+	)}
 	if x.Column != "" {
 		rec.Headers = append(rec.Headers, header("column", x.Column))
 	}
@@ -294,7 +310,11 @@ func (r *routeLogic) revoke() {
 		stop()
 		<-done
 	}
-	for _, s := range r.assigned() {
+	all := r.assigned()
+	if s := r.replayedSource(); s != nil {
+		all = append(all, s)
+	}
+	for _, s := range all {
 		s.mu.Lock()
 		s.over = true
 		s.mu.Unlock()

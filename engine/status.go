@@ -38,6 +38,8 @@ type StreamStatus struct {
 	Topic      string
 	Tables     []string // the tables that read it, in the order of Tally.Tables
 	Partitions []SourceStatus
+	// Replayed is the partition of replayed rows, nil unless it is read here.
+	Replayed *SourceStatus
 	// Before are the partitions that were read here last, while none is: Kafka is away, or the group
 	// rebalances. What they say may have been read again by somebody else meanwhile.
 	Before []SourceStatus
@@ -68,6 +70,10 @@ func (e *Engine) Status() Status {
 		}
 		if r := e.route(s); r != nil {
 			stream.Partitions, stream.Before = r.status()
+			if s := r.replayedSource(); s != nil {
+				at := s.status()
+				stream.Replayed = &at
+			}
 		}
 		st.Streams = append(st.Streams, stream)
 	}
@@ -89,6 +95,9 @@ func (s StreamStatus) Tally() core.Tally {
 	var t core.Tally
 	for _, p := range append(s.Partitions, s.Before...) {
 		t.Add(p.Tally)
+	}
+	if s.Replayed != nil {
+		t.Add(s.Replayed.Tally)
 	}
 	return t
 }

@@ -64,6 +64,16 @@ func ownedTopics(app string, folds int) []topicSpec {
 			name: n.Rejects(), what: "bad and late rows", partitions: 1, lenient: true, owned: true,
 			configs: map[string]string{"cleanup.policy": "delete"},
 		},
+		replayedTopic(app),
+	}
+}
+
+// replayedTopic is what replay-rejects writes to. What is on it is also what has been replayed.
+func replayedTopic(app string) topicSpec {
+	return topicSpec{
+		name: names{app}.Replayed(), what: "replayed rows", partitions: 1, owned: true,
+		configs: keep("delete", "retention.ms", "-1", "retention.bytes", "-1"),
+		hint:    fmt.Sprintf("the topic belongs to application %q and must be as the engine makes it; correct it, or run under another --app", app),
 	}
 }
 

@@ -31,6 +31,7 @@ var commands = []struct {
 	{"run", newRepl},
 	{"run", newAudit},
 	{"run", newRejects},
+	{"run", newReplayRejects},
 	{"files", newCheck},
 	{"files", newFmt},
 	{"files", newExplain},

@@ -37,7 +37,7 @@ func TestReadme(t *testing.T) {
 		}
 	}
 	for _, m := range regexp.MustCompile("(?m)^\\| (`.*`) \\|").FindAllStringSubmatch(readme, -1) {
-		for _, name := range regexp.MustCompile("`([a-z]+)").FindAllStringSubmatch(m[1], -1) {
+		for _, name := range regexp.MustCompile("`([a-z-]+)").FindAllStringSubmatch(m[1], -1) {
 			checkExample(t, name[1:])
 		}
 	}

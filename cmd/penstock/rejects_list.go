@@ -68,7 +68,7 @@ func (a *app) rejects(ctx context.Context, o *rejectsOptions) error {
 	w := bufio.NewWriter(a.stdout)
 	for i := range list {
 		if !o.json {
-			fmt.Fprint(w, rejectText(&list[i]))
+			fmt.Fprint(w, rejectText(o.app, &list[i]))
 			continue
 		}
 		e := json.NewEncoder(w)
@@ -85,8 +85,8 @@ func (a *app) rejects(ctx context.Context, o *rejectsOptions) error {
 }
 
 // rejectText is a rejected row for people: where, why, the row, and what of it is to blame.
-func rejectText(r *audit.Rejected) string {
-	where := fmt.Sprintf("%s/%d @ %s", r.Stream, r.Partition, thousands(r.Offset))
+func rejectText(app string, r *audit.Rejected) string {
+	where := fmt.Sprintf("%s @ %s", sourceName(app, r.Stream, r.Topic, r.Partition), thousands(r.Offset))
 	reason := r.Kind + ": " + r.Reason
 	if r.Kind == "bad" {
 		reason = r.Reason

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"penstock/engine/core"
 	"penstock/engine/format"
 	"penstock/engine/reference"
 	"penstock/query/plan"
@@ -236,7 +237,10 @@ func (w *sweep) sameOffsets(got, want result) bool {
 // reach is the last end that follows from the positions that are audited.
 func (a *auditor) reach(m *plan.Metric) int64 {
 	low := int64(maxTime)
-	for _, p := range a.streams[m.Read.Table.Stream.Name].parts {
+	for n, p := range a.streams[m.Read.Table.Stream.Name].parts {
+		if n == core.Replayed {
+			continue // nothing waits for its clock
+		}
 		if !p.at.Started {
 			return minTime
 		}

@@ -7,7 +7,8 @@
 //   - position.go: how far route has come in every source partition. All that follows is about
 //     the records before that.
 //   - replay.go: those records and the decisions, in the order of their offsets, into the
-//     evaluator.
+//     evaluator. Replayed rows are among them, as partition -1 of their stream; rows that were bad
+//     by an earlier query file are refused again, whatever this one makes of them.
 //   - published.go: what is on the metrics topics. It is read last, after fold was given time to
 //     publish what follows from those positions; what it had not by then is reported as pending,
 //     and as missing when fold had read everything.

@@ -63,7 +63,29 @@ func (a *auditor) locate(ctx context.Context) error {
 			return fmt.Errorf("application %q has read nothing of stream %s: group %s-route-%s has no offsets in topic %s",
 				a.App, s.Name, a.App, s.Name, s.Options.Topic)
 		}
+		if err := a.locateReplayed(ctx, src); err != nil {
+			return err
+		}
 		a.streams[s.Name] = src
 	}
+	return nil
+}
+
+// replayedTopic holds replayed rows, of all streams.
+func (a *auditor) replayedTopic() string { return a.App + "-replayed" }
+
+// locateReplayed notes how far the replayed rows of a stream were routed, if there were any.
+func (a *auditor) locateReplayed(ctx context.Context, src *source) error {
+	group := a.App + "-route-" + src.plan.Name
+	at, err := a.committed(ctx, group, a.replayedTopic(), map[int32]int64{0: 0})
+	if err != nil || at[0].Offset < 0 {
+		return err
+	}
+	pos, err := core.ParsePosition(at[0].Offset, at[0].Metadata)
+	if err != nil {
+		return fmt.Errorf("group %s: %w", group, err)
+	}
+	pos.Tally = pos.Tally.For(core.TablesOf(a.Plan, src.plan))
+	src.parts[core.Replayed] = &sourcePart{at: pos}
 	return nil
 }

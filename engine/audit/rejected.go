@@ -21,6 +21,8 @@ type Rejected struct {
 	Reason    string    `json:"reason"`
 	Tables    string    `json:"tables,omitempty"` // those that did not count it
 	Value     []byte    `json:"value"`
+
+	definition string // of the stream, when the row was rejected
 }
 
 // LastRejected returns the last n rows that an application has rejected, oldest first; n 0: all.
@@ -80,6 +82,8 @@ func rejectedOf(r *kgo.Record) Rejected {
 			x.Reason = v
 		case "tables":
 			x.Tables = v
+		case "definition":
+			x.definition = v
 		}
 	}
 	return x

@@ -20,7 +20,35 @@ type rejected struct {
 	offset    int64
 }
 
-func (x rejected) String() string { return fmt.Sprintf("%s/%d @ %d", x.stream, x.partition, x.offset) }
+func (x rejected) String() string {
+	return fmt.Sprintf("%s/%s @ %d", x.stream, core.PartitionName(x.partition), x.offset)
+}
+
+func (a *auditor) place(x *Rejected) rejected {
+	if x.Topic == a.replayedTopic() {
+		return rejected{x.Stream, core.Replayed, x.Offset}
+	}
+	return rejected{x.Stream, x.Partition, x.Offset}
+}
+
+// refuseEarlier tells the evaluator which rows were bad by an earlier query file. This one may read
+// them; what counts is that they were not counted, and may have been replayed.
+func (a *auditor) refuseEarlier(ctx context.Context) error {
+	topic := a.App + "-rejects"
+	spans, _, err := a.whole(ctx, topic)
+	if err != nil {
+		return err
+	}
+	return a.read(ctx, topic, spans, func(rec *kgo.Record) error {
+		x := rejectedOf(rec)
+		src := a.streams[x.Stream]
+		if src == nil || x.definition == "" || x.definition == core.DefinitionOf(src.plan) || x.Kind != "bad" && x.Kind != "future" {
+			return nil
+		}
+		at := a.place(&x)
+		return a.eval.RefuseAs(at.stream, at.partition, at.offset, x.Kind)
+	})
+}
 
 // rejects compares the rejected rows with those that have to be there: each of them once.
 func (a *auditor) rejects(ctx context.Context) error {
@@ -46,7 +74,7 @@ func (a *auditor) rejects(ctx context.Context) error {
 	got := map[rejected][]string{}
 	err = a.read(ctx, topic, spans, func(rec *kgo.Record) error {
 		x := rejectedOf(rec)
-		at, what := rejected{x.Stream, x.Partition, x.Offset}, x.Kind+" "+x.Tables
+		at, what := a.place(&x), x.Kind+" "+x.Tables
 		src := a.streams[at.stream]
 		if src == nil || src.parts[at.partition] == nil || at.offset >= src.parts[at.partition].at.Offset || at.offset < src.parts[at.partition].from {
 			return nil

@@ -93,6 +93,9 @@ func (a *auditor) replay(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := a.refuseEarlier(ctx); err != nil {
+		return err
+	}
 	for _, s := range a.Plan.Streams {
 		if err := a.replayStream(ctx, a.streams[s.Name]); err != nil {
 			return err
@@ -104,6 +107,11 @@ func (a *auditor) replay(ctx context.Context) error {
 func (a *auditor) replayStream(ctx context.Context, src *source) error {
 	f := &feeder{a: a, src: src, pending: map[int32][]format.Record{}}
 	spans := map[int32]span{}
+	if src.parts[core.Replayed] != nil {
+		if err := a.eval.Follow(src.plan.Name, core.Replayed); err != nil {
+			return err
+		}
+	}
 	for n, p := range src.parts {
 		// Of a partition that gave nothing, its clock still counts.
 		if err := a.eval.Add(src.plan.Name, n, nil); err != nil {
@@ -111,17 +119,26 @@ func (a *auditor) replayStream(ctx context.Context, src *source) error {
 		}
 		spans[n] = span{p.from, p.at.Offset}
 	}
+	replayed := map[int32]span{0: spans[core.Replayed]}
+	delete(spans, core.Replayed)
 	err := a.read(ctx, src.plan.Options.Topic, spans, func(r *kgo.Record) error { return f.add(r) })
+	if err == nil {
+		err = a.read(ctx, a.replayedTopic(), replayed, f.addReplayed)
+	}
 	if err != nil {
 		return err
 	}
 	for _, n := range src.numbers() {
+		topic := src.plan.Options.Topic
+		if n == core.Replayed {
+			topic = a.replayedTopic()
+		}
 		p := src.parts[n]
 		if err := f.feed(n, p, p.at.Offset+1); err != nil {
 			return err
 		}
 		a.report.Sources = append(a.report.Sources, SourceReport{
-			Stream: src.plan.Name, Topic: src.plan.Options.Topic, Partition: n, From: p.from, To: p.at.Offset, Records: p.read - p.before, cut: p.cut(),
+			Stream: src.plan.Name, Topic: topic, Partition: n, From: p.from, To: p.at.Offset, Records: p.read - p.before, cut: p.cut(),
 		})
 	}
 	return nil
@@ -137,15 +154,26 @@ type feeder struct {
 const feedBatch = 1024
 
 func (f *feeder) add(r *kgo.Record) error {
-	p := f.src.parts[r.Partition]
-	if len(p.moves) > 0 && p.moves[0].Offset <= r.Offset || len(f.pending[r.Partition]) >= feedBatch {
-		if err := f.feed(r.Partition, p, r.Offset+1); err != nil {
+	return f.record(r.Partition, format.Record{Offset: r.Offset, Time: r.Timestamp.UnixMilli(), Key: r.Key, Value: r.Value})
+}
+
+// addReplayed adds a replayed row, if it is of this stream. Its timestamp is that of its first reading.
+func (f *feeder) addReplayed(r *kgo.Record) error {
+	if x := rejectedOf(r); x.Stream == f.src.plan.Name {
+		return f.record(core.Replayed, format.Record{Offset: r.Offset, Time: x.Time.UnixMilli(), Key: r.Key, Value: r.Value})
+	}
+	return nil
+}
+
+func (f *feeder) record(n int32, r format.Record) error {
+	p := f.src.parts[n]
+	if len(p.moves) > 0 && p.moves[0].Offset <= r.Offset || len(f.pending[n]) >= feedBatch {
+		if err := f.feed(n, p, r.Offset+1); err != nil {
 			return err
 		}
 	}
 	p.read++
-	f.pending[r.Partition] = append(f.pending[r.Partition],
-		format.Record{Offset: r.Offset, Time: r.Timestamp.UnixMilli(), Key: r.Key, Value: r.Value})
+	f.pending[n] = append(f.pending[n], r)
 	return nil
 }
 

@@ -2,10 +2,14 @@ package core
 
 import (
 	"errors"
+	"fmt"
 	"math"
 	"strconv"
 
+	"github.com/cespare/xxhash/v2"
+
 	"penstock/engine/format"
+	"penstock/query/plan"
 )
 
 // Replayed is the number of the source partition that replayed rows are in: rows that were bad when
@@ -36,6 +40,12 @@ func PartitionName(n int32) string {
 		return "replayed"
 	}
 	return strconv.Itoa(int(n))
+}
+
+// DefinitionOf tells definitions of a stream apart. It is written beside a rejected row: by another
+// definition the row may be a good one.
+func DefinitionOf(s *plan.Stream) string {
+	return fmt.Sprintf("%016x", xxhash.Sum64String(s.Text))
 }
 
 // Lead is the highest clock that is known of partitions which other processes route. The zero value
