@@ -89,11 +89,16 @@ func (f *foldLogic) table() gokastorage.Builder {
 		if part == nil {
 			return nil, fmt.Errorf("fold partition %d is not assigned", p)
 		}
-		return &tableStorage{part: part.local, number: p, recovery: f.recovery, maxAge: maxStateAge, log: f.life.log}, nil
+		return f.storageOf(part), nil
 	}
 }
 
-// assign reads where the assigned partitions stand.
+// storageOf is Goka's storage over a partition's table. f.mu is held.
+func (f *foldLogic) storageOf(part *foldPart) *tableStorage {
+	return &tableStorage{part: part.local, number: part.number, recovery: f.recovery, maxAge: maxStateAge, log: f.life.log}
+}
+
+// assign reads where the assigned partitions stand, and brings their tables there.
 func (f *foldLogic) assign(ctx context.Context, s *session) error {
 	claims := s.Claims[f.names.Frames()]
 	parts := map[int32]*foldPart{}
@@ -126,10 +131,14 @@ func (f *foldLogic) assign(ctx context.Context, s *session) error {
 	if err != nil {
 		return err
 	}
+	tables := map[int32]*tableStorage{}
 	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.recovery, f.parts = r, parts
-	return nil
+	f.recovery, f.parts = r, parts // from now on it is told how far the recovery is
+	for n, part := range parts {
+		tables[n] = f.storageOf(part)
+	}
+	f.mu.Unlock()
+	return r.restore(s.ctx, tables)
 }
 
 // begin loads the core's state from the recovered tables.

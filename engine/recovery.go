@@ -34,7 +34,7 @@ type recovery struct {
 
 	mu      sync.Mutex
 	waiting map[int32]bool
-	ends    map[int32]int64
+	bounds  map[int32]bounds
 	done    chan struct{} // closed when the watchdog has ended
 	idle    chan struct{} // closed when nothing waits any more
 }
@@ -55,13 +55,9 @@ func startRecovery(ctx context.Context, c *cluster, topic string, partitions []i
 	if err := r.write(ctx, partitions); err != nil {
 		return nil, err
 	}
-	bounds, err := c.bounds(ctx, topic)
-	if err != nil {
+	var err error
+	if r.bounds, err = c.bounds(ctx, topic); err != nil {
 		return nil, err
-	}
-	r.ends = map[int32]int64{}
-	for _, p := range partitions {
-		r.ends[p] = bounds[p].End
 	}
 	go r.watch(ctx)
 	return r, nil
@@ -123,11 +119,11 @@ func (r *recovery) recovered(p int32) {
 }
 
 // end is the end of a changelog partition when recovery began, behind the first sentinel.
-func (r *recovery) end(p int32) int64 { return r.ends[p] }
+func (r *recovery) end(p int32) int64 { return r.bounds[p].End }
 
 // tableStorage is Goka's storage over one of our table partitions. Goka writes to it only while
-// it recovers, record by record; those are gathered and applied with their offset in batches.
-// Once recovered, only flushes write, and they do it past Goka.
+// it recovers, what restore left to it, record by record; those are gathered and applied with their
+// offset in batches. Once recovered, only flushes write, and they do it past Goka.
 type tableStorage struct {
 	part     *storage.Partition
 	number   int32

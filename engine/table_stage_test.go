@@ -75,7 +75,14 @@ func (s *tableLogic) assign(ctx context.Context, ses *session) error {
 		s.parts[p] = &tablePart{number: p, local: s.store.Partition("t", p), counts: map[string]uint64{}, dirty: map[string]bool{}, to: from}
 	}
 	s.recovery, err = startRecovery(ses.ctx, s.life.cluster, s.changelog(), claims, 200*time.Millisecond)
-	return err
+	if err != nil {
+		return err
+	}
+	tables := map[int32]*tableStorage{}
+	for _, p := range claims {
+		tables[p] = &tableStorage{part: s.store.Partition("t", p), number: p, recovery: s.recovery, log: s.life.log}
+	}
+	return s.recovery.restore(ses.ctx, tables)
 }
 
 func (s *tableLogic) begin(context.Context, *session) error {
