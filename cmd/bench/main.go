@@ -59,7 +59,7 @@ func run(ctx context.Context, args []string) error {
 	f := flag.NewFlagSet("bench", flag.ContinueOnError)
 	f.StringVar(&o.binary, "binary", "bin/penstock", "the binary that is measured")
 	f.StringVar(&o.kafka, "kafka", "auto", "broker: auto, apache or embedded")
-	f.StringVar(&o.profiles, "profiles", "small:4000000 large:2000000", "what to measure, as small, large, wide, each with or without :ROWS")
+	f.StringVar(&o.profiles, "profiles", "small:4000000 large:2000000", "what to measure: small, large, wide, and fat (a state of a gigabyte), each with or without :ROWS")
 	f.StringVar(&o.live, "live", "10000 100000", "orders per second for the latency, measured beside the first profile; empty leaves it out")
 	f.DurationVar(&o.liveFor, "live-for", 16*time.Second, "how long the latency is measured at each rate; each second is four results")
 	f.StringVar(&o.memory, "memory", "512MiB", "--memory of the engine")
@@ -93,7 +93,7 @@ func parseProfiles(text string) ([]bench.Profile, error) {
 		name, rows, given := strings.Cut(word, ":")
 		i := slices.IndexFunc(bench.Profiles, func(p bench.Profile) bool { return p.Name == name })
 		if i < 0 {
-			return nil, fmt.Errorf("no profile %q, expected small, large or wide", name)
+			return nil, fmt.Errorf("no profile %q, expected small, large, wide or fat", name)
 		}
 		p := bench.Profiles[i]
 		if given {
@@ -160,7 +160,11 @@ func (o options) measure(ctx context.Context, p bench.Profile, rates []int) (err
 		return err
 	}
 	defer func() { err = errors.Join(err, stop()) }()
-	fmt.Printf("\n%s: %d clients, %d symbols, %d orders in 4 partitions, on %s, --memory %s\n", p.Name, p.Clients, p.Symbols, p.Rows, name, o.memory)
+	shape := fmt.Sprintf("%d clients, %d symbols, %d orders", p.Clients, p.Symbols, p.Rows)
+	if p.Fat {
+		shape = fmt.Sprintf("%d rows with a key each", p.Rows)
+	}
+	fmt.Printf("\n%s: %s in 4 partitions, on %s, --memory %s\n", p.Name, shape, name, o.memory)
 	bench.Header(os.Stdout)
 	_, err = bench.Run(ctx, bench.Options{
 		Profile: p, Query: examples.Orders, Binary: o.binary, Brokers: []string{addr}, Dir: dir,

@@ -34,16 +34,12 @@ func TestRun(t *testing.T) {
 	if out, err := exec.Command("go", "build", "-o", binary, "penstock/cmd/penstock").CombinedOutput(); err != nil {
 		t.Fatalf("build: %v\n%s", err, out)
 	}
-	b, err := broker.Start(broker.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer b.Close()
+	flags := []string{"--session-timeout", "1s"} // (d) waits for it
 	var table strings.Builder
 	list, err := bench.Run(t.Context(), bench.Options{
 		Profile: bench.Profile{Name: "tiny", Clients: 50, Symbols: 20, Rows: 20_000}, Query: examples.Orders, Binary: binary,
-		Brokers: []string{b.Addr()}, Dir: t.TempDir(), Live: []int{1000}, LiveFor: 2 * time.Second, Out: &table,
-		Flags: []string{"--session-timeout", "1s"}, // (d) waits for it
+		Brokers: []string{another(t)}, Dir: t.TempDir(), Live: []int{1000}, LiveFor: 2 * time.Second, Out: &table,
+		Flags: flags,
 	})
 	if err != nil {
 		t.Fatalf("%v\n%s", err, table.String())
@@ -57,8 +53,24 @@ func TestRun(t *testing.T) {
 			t.Errorf("%s: took %s, CPU %s, peak %d", m.Name, m.Took, m.CPU, m.Peak)
 		}
 	}
+	fat, err := bench.Run(t.Context(), bench.Options{
+		Profile: bench.Profile{Name: "fat", Rows: 4_000, Fat: true}, Binary: binary, Brokers: []string{another(t)}, Dir: t.TempDir(), Flags: flags,
+	})
+	if err != nil || len(fat) != 4 || fat[3].Rows < 4_000 {
+		t.Errorf("fat rows: %v, %v", fat, err)
+	}
 	took, err := bench.StartTime(context.Background(), 3, binary, "check", "../../examples/orders/orders.sql")
 	if err != nil || took <= 0 {
 		t.Errorf("start time %s, %v", took, err)
 	}
+}
+
+// another starts a broker without topics.
+func another(t *testing.T) string {
+	b, err := broker.Start(broker.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = b.Close() })
+	return b.Addr()
 }

@@ -26,9 +26,12 @@ type loader struct {
 
 // newLoader makes the topic if it is not there.
 func (w *worker) newLoader(ctx context.Context, linger time.Duration) (*loader, error) {
-	next, err := w.lines(w.task.Profile)
-	if err != nil {
-		return nil, err
+	next := fatLines()
+	if !w.task.Profile.Fat {
+		var err error
+		if next, err = w.lines(w.task.Profile); err != nil {
+			return nil, err
+		}
 	}
 	cl, err := kgo.NewClient(kgo.SeedBrokers(w.task.Brokers...), kgo.RecordPartitioner(kgo.ManualPartitioner()),
 		kgo.ProducerBatchMaxBytes(1<<20), kgo.MaxBufferedRecords(1<<17), kgo.ProducerLinger(linger))
