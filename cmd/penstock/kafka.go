@@ -56,6 +56,7 @@ func (k *kafkaFlags) connect(ctx context.Context, a *app, opts ...kgo.Opt) (*kgo
 	limit, cancel := context.WithTimeout(ctx, k.timeout)
 	defer cancel()
 	tries := 0
+	var no *engine.RefusedError
 	for {
 		tries++
 		err := client.Ping(limit)
@@ -63,7 +64,9 @@ func (k *kafkaFlags) connect(ctx context.Context, a *app, opts ...kgo.Opt) (*kgo
 			return client, nil
 		}
 		// One that closes the connection may be one that is going down, and back in a moment.
-		no := engine.Refused(err, k.brokers, security)
+		if again := engine.Refused(err, k.brokers, security); again != nil || limit.Err() == nil {
+			no = again // the last try may only have run out of time
+		}
 		if no != nil && !no.Guess {
 			client.Close()
 			return nil, refused(no)
