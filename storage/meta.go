@@ -106,6 +106,9 @@ func syncDir(fs vfs.FS, dir string) error {
 	if err != nil {
 		return fmt.Errorf("open %s: %w", dir, err)
 	}
+	if ours, ok := d.(dirFile); ok {
+		d = ours.File // Pebble must not see this sync fail, we must
+	}
 	err = d.Sync()
 	if closeErr := d.Close(); err == nil {
 		err = closeErr

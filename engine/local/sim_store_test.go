@@ -160,7 +160,13 @@ func (d *pebbleDisk) note(err error) error {
 
 func (d *pebbleDisk) part(n int32) localStore { return pebblePart{d, n} }
 func (d *pebbleDisk) sync() error             { return d.note(d.store.Flush()) }
-func (d *pebbleDisk) close() error            { return d.store.Close() }
+
+func (d *pebbleDisk) close() error {
+	if d.store == nil {
+		return nil // it could not be opened
+	}
+	return d.store.Close()
+}
 
 func (d *pebbleDisk) crash(r *rand.Rand) error {
 	if d.faults != nil {
