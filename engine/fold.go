@@ -43,6 +43,7 @@ type foldPart struct {
 	frames int64 // next offset of its frames
 	loop   int64 // next offset of its loop
 	bytes  int   // taken in since the last flush
+	rows   int   // changed since then
 	over   bool
 	moved  *sync.Cond // the core may no longer be stalled, or it is over
 }
@@ -204,14 +205,19 @@ func (p *foldPart) take(value []byte, offset int64, loop bool) (stalled bool, er
 	}
 	*next = offset + 1
 	p.bytes += len(value)
+	p.rows = p.core.Dirty()
 	return p.core.Stalled(), nil
 }
+
+// rowBytes is what a changed row counts at least. The bytes of a frame say little about what follows from
+// them: an entry of a dozen becomes a record, a write and a row in memory, which are hundreds.
+const rowBytes = 48
 
 func (f *foldLogic) pending() int {
 	n := 0
 	for _, p := range f.assigned() {
 		p.mu.Lock()
-		n += p.bytes
+		n += max(p.bytes, p.rows*rowBytes)
 		p.mu.Unlock()
 	}
 	return n
@@ -258,7 +264,7 @@ func (f *foldLogic) takePart(p *foldPart, topic string, w *work) (foldWrites, er
 	if err != nil || out.Empty() {
 		return c, err
 	}
-	p.bytes = 0
+	p.bytes, p.rows = 0, 0
 	c.writes = out.Writes
 	add := func(rec *kgo.Record) *kgo.Record {
 		w.records = append(w.records, rec)

@@ -13,6 +13,9 @@ type Memory struct {
 	Tops            int // the best rows of metrics with LIMIT
 }
 
+// Dirty is how many rows the flush being gathered changes.
+func (f *Fold) Dirty() int { return f.dirty() }
+
 // Memory counts what the partition holds. It walks over its panes and windows, not over rows.
 func (f *Fold) Memory() Memory {
 	m := Memory{RowsLimit: f.cacheBytes, OpenLimit: f.openBytes}
