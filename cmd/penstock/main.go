@@ -29,6 +29,7 @@ var commands = []struct {
 	{"run", newDemo},
 	{"run", newRun},
 	{"run", newRepl},
+	{"run", newStatus},
 	{"run", newAudit},
 	{"run", newRejects},
 	{"run", newReplayRejects},

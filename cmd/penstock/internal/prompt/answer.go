@@ -135,6 +135,11 @@ type Unreachable struct {
 	Reason string
 }
 
+// NewUnreachable makes one of what the HTTP client said.
+func NewUnreachable(url string, err error) *Unreachable {
+	return &Unreachable{URL: url, Reason: reasonOf(err)}
+}
+
 // Error says what could not be reached.
 func (e *Unreachable) Error() string {
 	return "cannot reach penstock at " + e.URL + " (" + e.Reason + ")"

@@ -64,7 +64,7 @@ func (r *Remote) problem(ctx context.Context, err error) error {
 	}
 	var p *httpapi.Problem
 	if !errors.As(err, &p) {
-		return &Unreachable{URL: r.client.URL(), Reason: reasonOf(err)}
+		return NewUnreachable(r.client.URL(), err)
 	}
 	out := &Problem{Code: p.Code, Message: p.Detail, Reports: p.Errors}
 	if out.Message == "" {
