@@ -128,7 +128,8 @@ func (n *node) args(java []string, class string, rest ...string) []string {
 
 func (n *node) format(ctx context.Context, cluster string, users map[string]string) error {
 	quick := []string{"-Xmx128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"}
-	args := []string{"format", "-t", cluster, "-c", n.file("server.properties")}
+	// With "=", because an id may begin with a minus.
+	args := []string{"format", "--cluster-id=" + cluster, "-c", n.file("server.properties")}
 	for _, user := range sortedKeys(users) {
 		for _, mechanism := range scramMechanisms {
 			args = append(args, "--add-scram", fmt.Sprintf("%s=[name=%s,password=%s]", mechanism, user, users[user]))
