@@ -3,10 +3,12 @@ package engine
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 
 	"penstock/engine/core"
@@ -40,17 +42,51 @@ func (e *Engine) catchUp(ctx context.Context) error {
 			return err
 		}
 	}
-	// Frames before loop: a transaction of fold commits the shares it sends with the offsets of
-	// the frames they come from, so when all frames are committed, no new share appears.
-	n := names{e.opts.App}
-	for _, topic := range []string{n.Frames(), n.FoldLoop()} {
-		err := e.poll(ctx, func() (bool, error) { return e.topicDone(ctx, n.FoldGroup(), topic) })
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+	return e.settleFold(ctx)
 }
+
+// awaitReaders waits until those who read only what is committed see what is on the topics of
+// results and rejects. Kafka answers the end of a transaction, and moves the group's offsets, before it has
+// written the markers to every other partition, so that who reads as soon as we have ended would miss
+// the last results. An open transaction of somebody else's may hold them back for longer.
+func (e *Engine) awaitReaders(ctx context.Context) error {
+	topics := []string{names{e.opts.App}.Rejects()}
+	for _, t := range resultTopics(e.opts.Plan) {
+		topics = append(topics, t.name)
+	}
+	ends, err := e.cluster.admin.ListEndOffsets(ctx, topics...)
+	if err == nil {
+		err = ends.Error()
+	}
+	if err != nil {
+		return fmt.Errorf("end offsets of the results: %w", err)
+	}
+	giveUp := e.opts.Clock.After(readersTimeout)
+	return e.poll(ctx, func() (bool, error) {
+		select {
+		case <-giveUp:
+			e.log.Warn("the last results cannot be read yet: a transaction on their topic is open")
+			return true, nil
+		default:
+		}
+		seen, err := e.cluster.admin.ListCommittedOffsets(ctx, topics...)
+		if err == nil {
+			err = seen.Error()
+		}
+		if err != nil {
+			return false, fmt.Errorf("committed offsets of the results: %w", err)
+		}
+		behind := false
+		ends.Each(func(end kadm.ListedOffset) {
+			at, _ := seen.Lookup(end.Topic, end.Partition)
+			behind = behind || at.Offset < end.Offset
+		})
+		return !behind, nil
+	})
+}
+
+// readersTimeout is as long as a transaction stays open that nobody ends, and a little.
+const readersTimeout = 15 * time.Second
 
 // catchUpEvery is how often it is looked whether things have come far enough.
 const catchUpEvery = 50 * time.Millisecond

@@ -37,7 +37,9 @@ func (e *Engine) Settle(ctx context.Context) error {
 	return e.settleFold(ctx)
 }
 
-// settleFold waits until fold has committed what route sent it. Frames before loop, as in catchUp.
+// settleFold waits until fold has committed what route sent it, and readers can see it. Frames
+// before loop: a transaction of fold commits the shares it sends with the offsets of the frames they
+// come from, so when all frames are committed, no new share appears.
 func (e *Engine) settleFold(ctx context.Context) error {
 	n := names{e.opts.App}
 	for _, topic := range []string{n.Frames(), n.FoldLoop()} {
@@ -46,7 +48,7 @@ func (e *Engine) settleFold(ctx context.Context) error {
 			return err
 		}
 	}
-	return nil
+	return e.awaitReaders(ctx)
 }
 
 func (e *Engine) awaitRunning(ctx context.Context) error {
