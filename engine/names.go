@@ -1,5 +1,7 @@
 package engine
 
+import "penstock/engine/rejects"
+
 // names are the names of everything an application owns in Kafka. They follow from its own
 // name, so that a process needs to be told nothing else to find its state again.
 type names struct {
@@ -25,10 +27,10 @@ func (n names) Decisions() string { return n.app + "-decisions" }
 func (n names) Members() string { return n.app + "-members" }
 
 // Rejects is the topic of bad and late rows.
-func (n names) Rejects() string { return n.app + "-rejects" }
+func (n names) Rejects() string { return rejects.Topic(n.app) }
 
 // Replayed is the topic of rejected rows that a corrected query file can read.
-func (n names) Replayed() string { return n.app + "-replayed" }
+func (n names) Replayed() string { return rejects.Replayed(n.app) }
 
 // ReplayTransaction is the transactional id of whoever replays.
 func (n names) ReplayTransaction() string { return n.app + "/replay" }

@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"time"
 
+	"penstock/engine/rejects"
 	"penstock/query/plan"
 )
 
@@ -67,7 +68,7 @@ type Options struct {
 	// they are committed: the first few of a flush, and how many there are. It is called by the
 	// goroutine that flushes a stream, which it must not keep waiting; streams flush at the same
 	// time. It owns the rows.
-	OnRejects func(first []RejectedRow, total int)
+	OnRejects func(first []rejects.Row, total int)
 
 	// Clock is where time comes from, default the machine's.
 	Clock Clock

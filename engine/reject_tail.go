@@ -7,24 +7,13 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"penstock/engine/rejects"
 	"penstock/query/row"
 )
 
-// RejectedRow is a bad or late row as the rejects topic has it.
-type RejectedRow struct {
-	Stream    string `json:"stream"`
-	Topic     string `json:"topic"`
-	Partition string `json:"partition"`
-	Offset    string `json:"offset"`
-	Kind      string `json:"kind"` // bad, late, ...
-	Column    string `json:"column,omitempty"`
-	Reason    string `json:"reason"`
-	Tables    string `json:"tables,omitempty"`
-	Value     string `json:"value"` // as text; what is no UTF-8 is escaped
-}
-
-// Rejects returns the last n rows of the rejects topic, oldest first.
-func (e *Engine) Rejects(ctx context.Context, n int) ([]RejectedRow, error) {
+// Rejects returns the last n rows of the rejects topic, oldest first. What is no
+// UTF-8 in their values is escaped, and they are clipped.
+func (e *Engine) Rejects(ctx context.Context, n int) ([]rejects.Row, error) {
 	c := e.kafka()
 	if c == nil {
 		return nil, ErrNotRunning
@@ -36,7 +25,7 @@ func (e *Engine) Rejects(ctx context.Context, n int) ([]RejectedRow, error) {
 	if err != nil {
 		return nil, err
 	}
-	list := []RejectedRow{}
+	list := []rejects.Row{}
 	b := limits[0]
 	// Markers of transactions take offsets too: look back over more than is asked for.
 	from := max(b.Start, b.End-int64(4*n)-100)
@@ -58,23 +47,17 @@ func (e *Engine) Rejects(ctx context.Context, n int) ([]RejectedRow, error) {
 			}
 			return nil, fmt.Errorf("read %s: %w", topic, err)
 		}
-		fetches.EachRecord(func(r *kgo.Record) {
-			if at = r.Offset + 1; !r.Attrs.IsControl() {
-				list = append(list, rejectedRow(r))
+		for _, r := range fetches.Records() {
+			if at = r.Offset + 1; r.Attrs.IsControl() {
+				continue
 			}
-		})
-	}
-	return list[max(0, len(list)-n):], nil
-}
-
-func rejectedRow(r *kgo.Record) RejectedRow {
-	x := RejectedRow{Value: row.Clip(string(r.Value))}
-	for _, h := range r.Headers {
-		to := map[string]*string{"stream": &x.Stream, "topic": &x.Topic, "partition": &x.Partition, "offset": &x.Offset,
-			"kind": &x.Kind, "column": &x.Column, "reason": &x.Reason, "tables": &x.Tables}[h.Key]
-		if to != nil {
-			*to = string(h.Value)
+			x, err := rejects.Of(r)
+			if err != nil {
+				return nil, fmt.Errorf("topic %s, offset %d: %w", topic, r.Offset, err)
+			}
+			x.Value = row.Clip(x.Value)
+			list = append(list, x)
 		}
 	}
-	return x
+	return list[max(0, len(list)-n):], nil
 }

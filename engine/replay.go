@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"strconv"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -13,6 +12,7 @@ import (
 
 	"penstock/engine/core"
 	"penstock/engine/format"
+	"penstock/engine/rejects"
 	"penstock/query/plan"
 )
 
@@ -63,74 +63,13 @@ type Replayed struct {
 
 // StillBad is a row that cannot be read by this file either.
 type StillBad struct {
-	Stream    string `json:"stream"`
-	Topic     string `json:"topic"`
-	Partition int32  `json:"partition"`
-	Offset    int64  `json:"offset"`
-	Column    string `json:"column,omitempty"`
-	Reason    string `json:"reason"`
+	rejects.Place
+	Column string `json:"column,omitempty"`
+	Reason string `json:"reason"`
 }
 
 // replayExamples is how many rows that are still bad are named.
 const replayExamples = 5
-
-// origin is where a rejected or replayed row stood when it was first read.
-type origin struct {
-	Stream    string
-	Topic     string
-	Partition int32
-	Offset    int64
-	Time      int64 // its Kafka timestamp, milliseconds
-}
-
-// originOf reads the headers of a rejected or replayed row.
-func originOf(r *kgo.Record) (o origin, err error) {
-	seen := 0
-	number := func(b []byte, bits int) int64 {
-		n, bad := strconv.ParseInt(string(b), 10, bits)
-		err = errors.Join(err, bad)
-		return n
-	}
-	for _, h := range r.Headers {
-		seen++
-		switch h.Key {
-		case "stream":
-			o.Stream = string(h.Value)
-		case "topic":
-			o.Topic = string(h.Value)
-		case "partition":
-			o.Partition = int32(number(h.Value, 32))
-		case "offset":
-			o.Offset = number(h.Value, 64)
-		case "timestamp":
-			o.Time = number(h.Value, 64)
-		default:
-			seen--
-		}
-	}
-	if err == nil && seen != 5 {
-		err = errors.New("its headers do not say stream, topic, partition, offset and timestamp; who wrote it?")
-	}
-	return o, err
-}
-
-// headers are those that originOf reads.
-func (o *origin) headers() []kgo.RecordHeader {
-	header := func(k, v string) kgo.RecordHeader { return kgo.RecordHeader{Key: k, Value: []byte(v)} }
-	return []kgo.RecordHeader{
-		header("stream", o.Stream),
-		header("topic", o.Topic),
-		header("partition", strconv.Itoa(int(o.Partition))),
-		header("offset", strconv.FormatInt(o.Offset, 10)),
-		header("timestamp", strconv.FormatInt(o.Time, 10)),
-	}
-}
-
-// place is an origin without its timestamp: what a row is known by.
-func (o origin) place() origin {
-	o.Time = 0
-	return o
-}
 
 // replayer is one run of Replay.
 type replayer struct {
@@ -138,7 +77,7 @@ type replayer struct {
 	cluster *cluster
 	client  *kgo.Client // of the transactions; nil in a dry run
 	judges  map[string]*judge
-	done    map[origin]bool
+	done    map[rejects.Place]bool
 	got     Replayed
 	pending []*kgo.Record
 }
@@ -154,7 +93,7 @@ func (o Replay) Run(ctx context.Context) (Replayed, error) {
 	if o.perTransaction == 0 {
 		o.perTransaction = 1000
 	}
-	r := &replayer{Replay: o, judges: map[string]*judge{}, done: map[origin]bool{}}
+	r := &replayer{Replay: o, judges: map[string]*judge{}, done: map[rejects.Place]bool{}}
 	r.got = Replayed{DryRun: o.DryRun, Streams: map[string]int{}}
 	var err error
 	if r.cluster, err = openCluster(ctx, o.Brokers, o.Security, "penstock-replay", o.Logger); err != nil {
@@ -201,24 +140,16 @@ func (r *replayer) fence(ctx context.Context) error {
 
 // readDone reads which rows have been replayed.
 func (r *replayer) readDone(ctx context.Context) error {
-	return r.whole(ctx, names{r.App}.Replayed(), func(rec *kgo.Record) error {
-		o, err := originOf(rec)
-		if err != nil {
-			return fmt.Errorf("topic %s, offset %d: %w", rec.Topic, rec.Offset, err)
-		}
-		r.done[o.place()] = true
+	return r.whole(ctx, names{r.App}.Replayed(), func(_ *kgo.Record, x rejects.Row) error {
+		r.done[x.Place] = true
 		return nil
 	})
 }
 
 // readRejects looks at every rejected row.
 func (r *replayer) readRejects(ctx context.Context) error {
-	return r.whole(ctx, names{r.App}.Rejects(), func(rec *kgo.Record) error {
-		o, err := originOf(rec)
-		if err != nil {
-			return fmt.Errorf("topic %s, offset %d: %w", rec.Topic, rec.Offset, err)
-		}
-		r.look(rec, o)
+	return r.whole(ctx, names{r.App}.Rejects(), func(rec *kgo.Record, x rejects.Row) error {
+		r.look(rec, x)
 		if len(r.pending) < r.perTransaction {
 			return nil
 		}
@@ -227,41 +158,32 @@ func (r *replayer) readRejects(ctx context.Context) error {
 }
 
 // look decides about one rejected row.
-func (r *replayer) look(rec *kgo.Record, o origin) {
+func (r *replayer) look(rec *kgo.Record, x rejects.Row) {
 	r.got.Looked++
-	j := r.judges[o.Stream]
-	kind := headerOf(rec, "kind")
+	j := r.judges[x.Stream]
 	switch {
-	case r.done[o.place()]:
+	case r.done[x.Place]:
 		r.got.Before++
 		return
-	case kind != "bad" && kind != "future":
+	case x.Kind != "bad" && x.Kind != "future":
 		r.got.Counted++
 		return
 	case j == nil:
 		r.got.Unknown++
 		return
 	}
-	if bad := j.judge(rec, o); bad != nil {
+	if bad := j.judge(rec, x.Time); bad != nil {
 		r.got.Bad++
 		if len(r.got.Examples) < replayExamples {
-			r.got.Examples = append(r.got.Examples, StillBad{o.Stream, o.Topic, o.Partition, o.Offset, bad.Column, bad.Reason})
+			r.got.Examples = append(r.got.Examples, StillBad{x.Place, bad.Column, bad.Reason})
 		}
 		return
 	}
-	r.done[o.place()] = true
+	r.done[x.Place] = true
 	r.got.Replayed++
-	r.got.Streams[o.Stream]++
-	r.pending = append(r.pending, &kgo.Record{Topic: names{r.App}.Replayed(), Key: rec.Key, Value: rec.Value, Headers: o.headers()})
-}
-
-func headerOf(r *kgo.Record, key string) string {
-	for _, h := range r.Headers {
-		if h.Key == key {
-			return string(h.Value)
-		}
-	}
-	return ""
+	r.got.Streams[x.Stream]++
+	again := rejects.Row{Place: x.Place, Time: x.Time}
+	r.pending = append(r.pending, &kgo.Record{Topic: names{r.App}.Replayed(), Key: rec.Key, Value: rec.Value, Headers: again.Headers()})
 }
 
 // commit writes what is pending, in one transaction.
@@ -294,8 +216,8 @@ func (r *replayer) commit(ctx context.Context) error {
 	return nil
 }
 
-// whole gives fn the committed records of a topic of ours; none where there is no topic.
-func (r *replayer) whole(ctx context.Context, topic string, fn func(*kgo.Record) error) error {
+// whole gives fn the committed rows of a topic of rejected or replayed ones; none where there is no topic.
+func (r *replayer) whole(ctx context.Context, topic string, fn func(*kgo.Record, rejects.Row) error) error {
 	have, err := r.cluster.describeTopics(ctx, []string{topic})
 	if err != nil || len(have) == 0 {
 		return err
@@ -310,7 +232,11 @@ func (r *replayer) whole(ctx context.Context, topic string, fn func(*kgo.Record)
 	}
 	return r.cluster.readSpan(ctx, topic, limits[0].Start, end, func(recs []*kgo.Record, _ int64) error {
 		for _, rec := range recs {
-			if err := fn(rec); err != nil {
+			x, err := rejects.Of(rec)
+			if err != nil {
+				return fmt.Errorf("topic %s, offset %d: %w", topic, rec.Offset, err)
+			}
+			if err := fn(rec, x); err != nil {
 				return err
 			}
 		}
@@ -335,9 +261,9 @@ func newJudge(p *plan.Plan, s *plan.Stream) (*judge, error) {
 }
 
 // judge returns why a row is bad, nil when it is not.
-func (j *judge) judge(rec *kgo.Record, o origin) *core.Reject {
+func (j *judge) judge(rec *kgo.Record, at time.Time) *core.Reject {
 	j.next++
-	row := format.Record{Offset: j.next, Time: o.Time, Key: rec.Key, Value: rec.Value}
+	row := format.Record{Offset: j.next, Time: at.UnixMilli(), Key: rec.Key, Value: rec.Value}
 	if err := j.part.Rows([]format.Record{row}, time.Now().UnixMicro()); err != nil {
 		return &core.Reject{Reason: err.Error()}
 	}

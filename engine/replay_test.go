@@ -13,6 +13,7 @@ import (
 
 	"penstock/engine/audit"
 	"penstock/engine/core"
+	"penstock/engine/rejects"
 )
 
 const replayFile = `
@@ -39,16 +40,16 @@ func replayLog(t *testing.T, ctx context.Context, c *cluster, topic string, from
 }
 
 // replayedPlaces counts how often each rejected row was replayed.
-func replayedPlaces(t *testing.T, ctx context.Context, brokers []string, app string) (times map[origin]int, most int) {
+func replayedPlaces(t *testing.T, ctx context.Context, brokers []string, app string) (times map[rejects.Place]int, most int) {
 	t.Helper()
-	times = map[origin]int{}
+	times = map[rejects.Place]int{}
 	for _, r := range readAll(t, ctx, brokers, names{app}.Replayed(), true)[0] {
-		o, err := originOf(r)
+		x, err := rejects.Of(r)
 		if err != nil {
 			t.Fatal(err)
 		}
-		times[o.place()]++
-		most = max(most, times[o.place()])
+		times[x.Place]++
+		most = max(most, times[x.Place])
 	}
 	return times, most
 }

@@ -11,6 +11,7 @@ import (
 
 	"penstock/engine/core"
 	"penstock/engine/format"
+	"penstock/engine/rejects"
 )
 
 // Replayed rows are on a topic of the application, <app>-replayed, in one partition for all streams;
@@ -109,12 +110,12 @@ func (r *routeLogic) readReplayed(ctx context.Context, s *routeSource) error {
 func (r *routeLogic) replay(s *routeSource, recs []*kgo.Record, next int64, lead core.Lead) error {
 	var rows []format.Record
 	for _, rec := range recs {
-		o, err := originOf(rec)
+		x, err := rejects.Of(rec)
 		if err != nil {
 			return stopf("topic %s, offset %d: %w", rec.Topic, rec.Offset, err)
 		}
-		if o.Stream == r.stream.Name {
-			rows = append(rows, format.Record{Offset: rec.Offset, Time: o.Time, Key: rec.Key, Value: rec.Value})
+		if x.Stream == r.stream.Name {
+			rows = append(rows, format.Record{Offset: rec.Offset, Time: x.Time.UnixMilli(), Key: rec.Key, Value: rec.Value})
 		}
 	}
 	s.mu.Lock()

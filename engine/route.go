@@ -14,6 +14,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"penstock/engine/core"
+	"penstock/engine/rejects"
 	"penstock/query/plan"
 )
 
@@ -265,9 +266,9 @@ func (r *routeLogic) tellRejects(records []*kgo.Record) func() error {
 	}
 	return func() error {
 		const few = 10
-		rows := make([]RejectedRow, min(few, len(records)))
+		rows := make([]rejects.Row, min(few, len(records)))
 		for i := range rows {
-			rows[i] = rejectedRow(records[i])
+			rows[i], _ = rejects.Of(records[i]) // what reject wrote
 		}
 		tell(rows, len(records))
 		return nil
@@ -282,23 +283,14 @@ func (r *routeLogic) place(p int32) (topic string, partition int32) {
 	return r.topic(), p
 }
 
-// reject is a rejected row as a record: the original bytes, and why in the headers.
+// reject is a rejected row as a record.
 func (r *routeLogic) reject(x *core.Reject) *kgo.Record {
-	header := func(k, v string) kgo.RecordHeader { return kgo.RecordHeader{Key: k, Value: []byte(v)} }
-	o := origin{Stream: x.Stream, Offset: x.Record.Offset, Time: x.Record.Time}
-	o.Topic, o.Partition = r.place(x.Partition)
-	rec := &kgo.Record{Topic: r.names.Rejects(), Key: x.Record.Key, Value: x.Record.Value, Headers: append(o.headers(),
-		header("kind", x.Kind),
-		header("reason", x.Reason),
-		header("definition", core.DefinitionOf(r.stream)),
-	)}
-	if x.Column != "" {
-		rec.Headers = append(rec.Headers, header("column", x.Column))
+	out := rejects.Row{
+		Place: rejects.Place{Stream: x.Stream, Offset: x.Record.Offset}, Time: time.UnixMilli(x.Record.Time),
+		Kind: x.Kind, Column: x.Column, Reason: x.Reason, Tables: strings.Join(x.Tables, ","), Definition: core.DefinitionOf(r.stream),
 	}
-	if len(x.Tables) > 0 {
-		rec.Headers = append(rec.Headers, header("tables", strings.Join(x.Tables, ",")))
-	}
-	return rec
+	out.Topic, out.Partition = r.place(x.Partition)
+	return &kgo.Record{Topic: r.names.Rejects(), Key: x.Record.Key, Value: x.Record.Value, Headers: out.Headers()}
 }
 
 func (r *routeLogic) revoke() {

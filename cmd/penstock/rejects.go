@@ -3,10 +3,11 @@ package main
 import (
 	"context"
 	"log/slog"
+	"strconv"
 	"sync"
 	"time"
 
-	"penstock/engine"
+	"penstock/engine/rejects"
 )
 
 // How many rejected rows are logged one by one, and how often what was left out is counted.
@@ -28,7 +29,7 @@ type rejectLog struct {
 }
 
 // take logs the rows of a flush that is committed. More than one stream may have one at a time.
-func (l *rejectLog) take(rows []engine.RejectedRow, total int) {
+func (l *rejectLog) take(rows []rejects.Row, total int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.over == nil {
@@ -56,10 +57,10 @@ func (l *rejectLog) end() {
 }
 
 // rejectAttrs are the fields of a log line.
-func rejectAttrs(r *engine.RejectedRow) []slog.Attr {
+func rejectAttrs(r *rejects.Row) []slog.Attr {
 	var attrs []slog.Attr
 	for _, x := range []struct{ key, value string }{
-		{"stream", r.Stream}, {"partition", r.Partition}, {"offset", r.Offset}, {"kind", r.Kind},
+		{"stream", r.Stream}, {"partition", strconv.Itoa(int(r.Partition))}, {"offset", strconv.FormatInt(r.Offset, 10)}, {"kind", r.Kind},
 		{"reason", r.Reason}, {"column", r.Column}, {"tables", r.Tables},
 	} {
 		if x.value != "" {

@@ -12,6 +12,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 
 	"penstock/engine/audit"
+	"penstock/engine/rejects"
 )
 
 type rejectsOptions struct {
@@ -73,7 +74,7 @@ func (a *app) rejects(ctx context.Context, o *rejectsOptions) error {
 		}
 		e := json.NewEncoder(w)
 		e.SetEscapeHTML(false)
-		if err := e.Encode(rejectJSON(&list[i])); err != nil {
+		if err := e.Encode(&list[i]); err != nil {
 			return err
 		}
 	}
@@ -85,8 +86,8 @@ func (a *app) rejects(ctx context.Context, o *rejectsOptions) error {
 }
 
 // rejectText is a rejected row for people: where, why, the row, and what of it is to blame.
-func rejectText(app string, r *audit.Rejected) string {
-	where := fmt.Sprintf("%s @ %s", sourceName(app, r.Stream, r.Topic, r.Partition), thousands(r.Offset))
+func rejectText(app string, r *rejects.Row) string {
+	where := fmt.Sprintf("%s @ %s", r.Source(app), thousands(r.Offset))
 	reason := r.Kind + ": " + r.Reason
 	if r.Kind == "bad" {
 		reason = r.Reason
@@ -98,7 +99,7 @@ func rejectText(app string, r *audit.Rejected) string {
 		reason += " (" + r.Tables + ")"
 	}
 	indent := strings.Repeat(" ", max(18, len(where)+2)+1)
-	line := printable(r.Value, 200)
+	line := printable([]byte(r.Value), 200)
 	text := " " + where + indent[1+len(where):] + printable([]byte(reason), 400) + "\n" + indent + line + "\n"
 	if i := strings.IndexByte(r.Reason, '"'); i >= 0 {
 		if quoted, err := strconv.QuotedPrefix(r.Reason[i:]); err == nil {
@@ -110,12 +111,4 @@ func rejectText(app string, r *audit.Rejected) string {
 		}
 	}
 	return text
-}
-
-// rejectJSON is a rejected row for programs, with the row as text.
-func rejectJSON(r *audit.Rejected) any {
-	return struct {
-		*audit.Rejected
-		Value string `json:"value"`
-	}{r, string(r.Value)}
 }

@@ -157,9 +157,9 @@ func (fakeServer) Partitions(context.Context) ([]prompt.Partition, error) {
 // Rejects are those of the documentation, and one that would clear the screen.
 func (fakeServer) Rejects(_ context.Context, n int) (*prompt.Rejects, error) {
 	list := []prompt.Reject{
-		{Stream: "orders", Partition: 1, Offset: 40118, Column: "price", Reason: `"12.3.4" is not DECIMAL(12,2)`, Line: "2026-11-22 10:03:58,991,4021,AAPL,10,12.3.4,B"},
-		{Stream: "orders", Partition: 0, Offset: 39077, Reason: "6 fields, expected 7", Line: "2026-11-22 10:03:51,985,117,MSFT,5,B"},
-		{Stream: "orders", Partition: 0, Offset: 39071, Reason: "1 field, expected 7", Line: "\x1b[2Jgone\u202e"},
+		{Source: "orders/1", Offset: 40118, Column: "price", Reason: `"12.3.4" is not DECIMAL(12,2)`, Line: "2026-11-22 10:03:58,991,4021,AAPL,10,12.3.4,B"},
+		{Source: "orders/0", Offset: 39077, Reason: "6 fields, expected 7", Line: "2026-11-22 10:03:51,985,117,MSFT,5,B"},
+		{Source: "orders/0", Offset: 39071, Reason: "1 field, expected 7", Line: "\x1b[2Jgone\u202e"},
 	}
 	return &prompt.Rejects{Total: 14, Share: 0.0003, List: list[:min(n, len(list))]}, nil
 }

@@ -112,18 +112,10 @@ func replayText(app string, r *engine.Replayed) string {
 		}
 	}
 	for _, x := range r.Examples {
-		fmt.Fprintf(&b, "  still bad: %s @ %s: %s\n", sourceName(app, x.Stream, x.Topic, x.Partition), thousands(x.Offset), printable([]byte(x.Reason), 300))
+		fmt.Fprintf(&b, "  still bad: %s @ %s: %s\n", x.Source(app), thousands(x.Offset), printable([]byte(x.Reason), 300))
 	}
 	if more := r.Bad - len(r.Examples); more > 0 {
 		fmt.Fprintf(&b, "  and %s more\n", thousands(int64(more)))
 	}
 	return b.String()
-}
-
-// sourceName names a source partition by its stream: orders/2, or orders/replayed.
-func sourceName(app, stream, topic string, partition int32) string {
-	if topic == app+"-replayed" {
-		return stream + "/replayed"
-	}
-	return fmt.Sprintf("%s/%d", stream, partition)
 }

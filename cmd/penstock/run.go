@@ -13,6 +13,7 @@ import (
 
 	"penstock/engine"
 	"penstock/engine/broker"
+	"penstock/engine/rejects"
 	"penstock/storage"
 )
 
@@ -56,7 +57,7 @@ func (a *app) run(ctx context.Context, o *runOptions) error {
 	if o.prompt && o.http.options.Address == "off" {
 		return usage("-i asks over HTTP, which --http off has switched off")
 	}
-	rejects := &rejectLog{log: a.log, topic: o.app + "-rejects"}
+	rejects := &rejectLog{log: a.log, topic: rejects.Topic(o.app)}
 	defer rejects.end()
 	o.engine.OnRejects = rejects.take
 	r := &runner{a: a, o: o}

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"penstock/engine/core"
+	"penstock/engine/rejects"
 	"penstock/query/plan"
 )
 
@@ -34,7 +35,7 @@ func (s *source) numbers() []int32 { return slices.Sorted(maps.Keys(s.parts)) }
 func (a *auditor) locate(ctx context.Context) error {
 	var err error
 	// Before the positions: the rejects of rows behind those come later.
-	if a.rejectEnds, err = a.ends(ctx, a.App+"-rejects"); err != nil {
+	if a.rejectEnds, err = a.ends(ctx, rejects.Topic(a.App)); err != nil {
 		return err
 	}
 	a.streams = map[string]*source{}
@@ -71,13 +72,10 @@ func (a *auditor) locate(ctx context.Context) error {
 	return nil
 }
 
-// replayedTopic holds replayed rows, of all streams.
-func (a *auditor) replayedTopic() string { return a.App + "-replayed" }
-
 // locateReplayed notes how far the replayed rows of a stream were routed, if there were any.
 func (a *auditor) locateReplayed(ctx context.Context, src *source) error {
 	group := a.App + "-route-" + src.plan.Name
-	at, err := a.committed(ctx, group, a.replayedTopic(), map[int32]int64{0: 0})
+	at, err := a.committed(ctx, group, rejects.Replayed(a.App), map[int32]int64{0: 0})
 	if err != nil || at[0].Offset < 0 {
 		return err
 	}

@@ -2,39 +2,24 @@ package audit
 
 import (
 	"context"
-	"strconv"
-	"time"
+	"fmt"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"penstock/engine/rejects"
 )
 
-// Rejected is a row of the rejects topic.
-type Rejected struct {
-	Stream    string    `json:"stream"`
-	Topic     string    `json:"topic"`
-	Partition int32     `json:"partition"`
-	Offset    int64     `json:"offset"`
-	Time      time.Time `json:"time"` // Kafka's timestamp of the row
-	Kind      string    `json:"kind"` // bad, future, late or failed
-	Column    string    `json:"column,omitempty"`
-	Reason    string    `json:"reason"`
-	Tables    string    `json:"tables,omitempty"` // those that did not count it
-	Value     []byte    `json:"value"`
-
-	definition string // of the stream, when the row was rejected
-}
-
 // LastRejected returns the last n rows that an application has rejected, oldest first; n 0: all.
-func LastRejected(ctx context.Context, client *kgo.Client, app string, n int) ([]Rejected, error) {
+func LastRejected(ctx context.Context, client *kgo.Client, app string, n int) ([]rejects.Row, error) {
 	a := &auditor{client: client, admin: kadm.NewClient(client)}
-	topic := app + "-rejects"
+	topic := rejects.Topic(app)
 	spans, _, err := a.whole(ctx, topic)
 	if err != nil {
 		return nil, err
 	}
 	// Markers of transactions take offsets too, so the last rows may be further back than n.
-	var list []Rejected
+	var list []rejects.Row
 	for back := int64(4*n + 100); ; back *= 8 {
 		list = list[:0]
 		from, all := map[int32]span{}, true
@@ -44,8 +29,8 @@ func LastRejected(ctx context.Context, client *kgo.Client, app string, n int) ([
 				from[p], all = span{s.to - back, s.to}, false
 			}
 		}
-		err := a.read(ctx, topic, from, func(r *kgo.Record) error {
-			list = append(list, rejectedOf(r))
+		err := a.readRows(ctx, topic, from, func(_ *kgo.Record, x rejects.Row) error {
+			list = append(list, x)
 			return nil
 		})
 		if err != nil || all || len(list) >= n {
@@ -57,34 +42,13 @@ func LastRejected(ctx context.Context, client *kgo.Client, app string, n int) ([
 	}
 }
 
-func rejectedOf(r *kgo.Record) Rejected {
-	x := Rejected{Value: r.Value}
-	for _, h := range r.Headers {
-		v := string(h.Value)
-		switch h.Key {
-		case "stream":
-			x.Stream = v
-		case "topic":
-			x.Topic = v
-		case "partition":
-			n, _ := strconv.ParseInt(v, 10, 32)
-			x.Partition = int32(n)
-		case "offset":
-			x.Offset, _ = strconv.ParseInt(v, 10, 64)
-		case "timestamp":
-			ms, _ := strconv.ParseInt(v, 10, 64)
-			x.Time = time.UnixMilli(ms).UTC()
-		case "kind":
-			x.Kind = v
-		case "column":
-			x.Column = v
-		case "reason":
-			x.Reason = v
-		case "tables":
-			x.Tables = v
-		case "definition":
-			x.definition = v
+// readRows is read, of a topic of rejected or replayed rows.
+func (a *auditor) readRows(ctx context.Context, topic string, spans map[int32]span, fn func(*kgo.Record, rejects.Row) error) error {
+	return a.read(ctx, topic, spans, func(r *kgo.Record) error {
+		x, err := rejects.Of(r)
+		if err != nil {
+			return fmt.Errorf("topic %s, offset %d: %w", topic, r.Offset, err)
 		}
-	}
-	return x
+		return fn(r, x)
+	})
 }

@@ -10,6 +10,7 @@ import (
 
 	"penstock/engine/core"
 	"penstock/engine/reference"
+	"penstock/engine/rejects"
 	"penstock/query/plan"
 )
 
@@ -24,8 +25,8 @@ func (x rejected) String() string {
 	return fmt.Sprintf("%s/%s @ %d", x.stream, core.PartitionName(x.partition), x.offset)
 }
 
-func (a *auditor) place(x *Rejected) rejected {
-	if x.Topic == a.replayedTopic() {
+func (a *auditor) place(x *rejects.Row) rejected {
+	if x.Topic == rejects.Replayed(a.App) {
 		return rejected{x.Stream, core.Replayed, x.Offset}
 	}
 	return rejected{x.Stream, x.Partition, x.Offset}
@@ -34,15 +35,14 @@ func (a *auditor) place(x *Rejected) rejected {
 // refuseEarlier tells the evaluator which rows were bad by an earlier query file. This one may read
 // them; what counts is that they were not counted, and may have been replayed.
 func (a *auditor) refuseEarlier(ctx context.Context) error {
-	topic := a.App + "-rejects"
+	topic := rejects.Topic(a.App)
 	spans, _, err := a.whole(ctx, topic)
 	if err != nil {
 		return err
 	}
-	return a.read(ctx, topic, spans, func(rec *kgo.Record) error {
-		x := rejectedOf(rec)
+	return a.readRows(ctx, topic, spans, func(_ *kgo.Record, x rejects.Row) error {
 		src := a.streams[x.Stream]
-		if src == nil || x.definition == "" || x.definition == core.DefinitionOf(src.plan) || x.Kind != "bad" && x.Kind != "future" {
+		if src == nil || x.Definition == "" || x.Definition == core.DefinitionOf(src.plan) || x.Kind != "bad" && x.Kind != "future" {
 			return nil
 		}
 		at := a.place(&x)
@@ -52,7 +52,7 @@ func (a *auditor) refuseEarlier(ctx context.Context) error {
 
 // rejects compares the rejected rows with those that have to be there: each of them once.
 func (a *auditor) rejects(ctx context.Context) error {
-	topic := a.App + "-rejects"
+	topic := rejects.Topic(a.App)
 	r := &RejectsReport{Topic: topic}
 	a.report.Rejects = r
 	spans, cut, err := a.whole(ctx, topic)
@@ -72,8 +72,7 @@ func (a *auditor) rejects(ctx context.Context) error {
 		}
 	}
 	got := map[rejected][]string{}
-	err = a.read(ctx, topic, spans, func(rec *kgo.Record) error {
-		x := rejectedOf(rec)
+	err = a.readRows(ctx, topic, spans, func(_ *kgo.Record, x rejects.Row) error {
 		at, what := a.place(&x), x.Kind+" "+x.Tables
 		src := a.streams[at.stream]
 		if src == nil || src.parts[at.partition] == nil || at.offset >= src.parts[at.partition].at.Offset || at.offset < src.parts[at.partition].from {

@@ -10,6 +10,7 @@ import (
 
 	"penstock/engine/core"
 	"penstock/engine/format"
+	"penstock/engine/rejects"
 	"penstock/query/plan"
 )
 
@@ -123,7 +124,7 @@ func (a *auditor) replayStream(ctx context.Context, src *source) error {
 	delete(spans, core.Replayed)
 	err := a.read(ctx, src.plan.Options.Topic, spans, func(r *kgo.Record) error { return f.add(r) })
 	if err == nil {
-		err = a.read(ctx, a.replayedTopic(), replayed, f.addReplayed)
+		err = a.readRows(ctx, rejects.Replayed(a.App), replayed, f.addReplayed)
 	}
 	if err != nil {
 		return err
@@ -131,7 +132,7 @@ func (a *auditor) replayStream(ctx context.Context, src *source) error {
 	for _, n := range src.numbers() {
 		topic := src.plan.Options.Topic
 		if n == core.Replayed {
-			topic = a.replayedTopic()
+			topic = rejects.Replayed(a.App)
 		}
 		p := src.parts[n]
 		if err := f.feed(n, p, p.at.Offset+1); err != nil {
@@ -158,8 +159,8 @@ func (f *feeder) add(r *kgo.Record) error {
 }
 
 // addReplayed adds a replayed row, if it is of this stream. Its timestamp is that of its first reading.
-func (f *feeder) addReplayed(r *kgo.Record) error {
-	if x := rejectedOf(r); x.Stream == f.src.plan.Name {
+func (f *feeder) addReplayed(r *kgo.Record, x rejects.Row) error {
+	if x.Stream == f.src.plan.Name {
 		return f.record(core.Replayed, format.Record{Offset: r.Offset, Time: x.Time.UnixMilli(), Key: r.Key, Value: r.Value})
 	}
 	return nil

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -14,6 +13,7 @@ import (
 
 	"penstock/engine/core"
 	"penstock/engine/format"
+	"penstock/engine/rejects"
 )
 
 // results reads the topics of the metrics.
@@ -39,34 +39,22 @@ func (t *kafkaTarget) results(ctx context.Context) ([]core.Output, error) {
 
 // rejects reads the topic of rejects.
 func (t *kafkaTarget) rejects(ctx context.Context) ([]core.Reject, error) {
-	recs, err := t.readTopic(ctx, t.app+"-rejects")
+	recs, err := t.readTopic(ctx, rejects.Topic(t.app))
 	if err != nil {
 		return nil, err
 	}
 	var out []core.Reject
 	for _, r := range recs {
-		x := core.Reject{Record: format.Record{Key: r.Key, Value: r.Value}}
-		for _, h := range r.Headers {
-			v := string(h.Value)
-			switch h.Key {
-			case "stream":
-				x.Stream = v
-			case "partition":
-				n, _ := strconv.Atoi(v)
-				x.Partition = int32(n)
-			case "offset":
-				x.Record.Offset, _ = strconv.ParseInt(v, 10, 64)
-			case "kind":
-				x.Kind = v
-			case "column":
-				x.Column = v
-			case "reason":
-				x.Reason = v
-			case "tables":
-				x.Tables = strings.Split(v, ",")
-			}
+		x, err := rejects.Of(r)
+		if err != nil {
+			return nil, err
 		}
-		out = append(out, x)
+		one := core.Reject{Stream: x.Stream, Partition: x.Partition, Kind: x.Kind, Column: x.Column, Reason: x.Reason}
+		one.Record = format.Record{Offset: x.Offset, Key: r.Key, Value: r.Value}
+		if x.Tables != "" {
+			one.Tables = strings.Split(x.Tables, ",")
+		}
+		out = append(out, one)
 	}
 	return out, nil
 }

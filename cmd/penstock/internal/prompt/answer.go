@@ -84,12 +84,11 @@ type Rejects struct {
 
 // Reject is one of them, with the piece of it that was wrong when that is known.
 type Reject struct {
-	Stream    string
-	Partition int
-	Offset    int64
-	Column    string
-	Reason    string
-	Line      string
+	Source string // orders/2, or orders/replayed
+	Offset int64
+	Column string
+	Reason string
+	Line   string
 }
 
 // Result is one published result of a metric.

@@ -305,7 +305,7 @@ func (s *Session) rejects(ctx context.Context, arg string, _ script) error {
 
 // rejectText shows one record: where, why, and the line with what was wrong marked.
 func (s *Session) rejectText(r Reject, width int) string {
-	where := fmt.Sprintf("%s/%d @ %s", safe(r.Stream), r.Partition, numberText(r.Offset))
+	where := fmt.Sprintf("%s @ %s", safe(r.Source), numberText(r.Offset))
 	reason := safe(r.Reason)
 	if r.Column != "" {
 		reason = "column " + safe(r.Column) + ": " + reason

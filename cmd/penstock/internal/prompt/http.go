@@ -12,6 +12,7 @@ import (
 	"penstock/engine"
 	"penstock/engine/format"
 	"penstock/engine/httpapi"
+	"penstock/engine/rejects"
 	"penstock/query/row"
 )
 
@@ -173,7 +174,7 @@ func (r *Remote) Partitions(ctx context.Context) ([]Partition, error) {
 
 // Rejects returns the last records that were not counted, the newest first.
 func (r *Remote) Rejects(ctx context.Context, n int) (*Rejects, error) {
-	var rows []engine.RejectedRow
+	var rows []rejects.Row
 	if err := r.client.Get(ctx, "/v1/rejects?n="+strconv.Itoa(n), &rows); err != nil {
 		return nil, r.problem(ctx, err)
 	}
@@ -194,13 +195,11 @@ func (r *Remote) Rejects(ctx context.Context, n int) (*Rejects, error) {
 	}
 	for i := len(rows) - 1; i >= 0; i-- {
 		one := rows[i]
-		partition, _ := strconv.Atoi(one.Partition)
-		offset, _ := strconv.ParseInt(one.Offset, 10, 64)
 		reason := strings.TrimPrefix(one.Reason, one.Column+": ")
 		if one.Kind != "" && one.Kind != "bad" {
 			reason = one.Kind + ": " + reason
 		}
-		out.List = append(out.List, Reject{Stream: one.Stream, Partition: partition, Offset: offset, Column: one.Column, Reason: reason, Line: one.Value})
+		out.List = append(out.List, Reject{Source: one.Source(o.App), Offset: one.Offset, Column: one.Column, Reason: reason, Line: one.Value})
 	}
 	return out, nil
 }
