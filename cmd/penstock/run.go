@@ -57,10 +57,8 @@ func (a *app) run(ctx context.Context, o *runOptions) error {
 	if o.prompt && o.http.options.Address == "off" {
 		return usage("-i asks over HTTP, which --http off has switched off")
 	}
-	rejects := &rejectLog{log: a.log, topic: rejects.Topic(o.app)}
-	defer rejects.end()
-	o.engine.OnRejects = rejects.take
-	r := &runner{a: a, o: o}
+	r := &runner{a: a, o: o, bad: &rejectLog{log: a.log, topic: rejects.Topic(o.app)}}
+	o.engine.OnRejects = r.bad.take
 	if err := r.open(ctx); err != nil {
 		return err
 	}
@@ -76,6 +74,7 @@ type runner struct {
 	broker  *broker.Broker // nil: elsewhere
 	engine  *engine.Engine
 	service *service
+	bad     *rejectLog
 	started time.Time
 	ready   bool
 	meter   meter
@@ -151,6 +150,7 @@ func (r *runner) supervise(ctx context.Context) error {
 				<-prompted
 			}
 			show.clear()
+			r.bad.end()
 			if r.ready || err == nil {
 				r.farewell(stopAt)
 			}
