@@ -2,6 +2,7 @@ package audit
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -143,18 +144,8 @@ func results(values [][]byte, s shape) ([]result, error) {
 	for _, p := range parts {
 		list = append(list, join(p)) // incomplete, and so different
 	}
-	slices.SortStableFunc(list, func(x, y result) int { return compareInts(x.first, y.first) })
+	slices.SortStableFunc(list, func(x, y result) int { return cmp.Compare(x.first, y.first) })
 	return list, errors.Join(errs...)
-}
-
-func compareInts(a, b int64) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	}
-	return 0
 }
 
 // join puts the parts of a result together.

@@ -35,10 +35,10 @@ func newFoldMetric(t *foldTable, m *plan.Metric) *foldMetric {
 	fm := &foldMetric{t: t, plan: m, grid: gridOrNone(m)}
 	fm.owner = partitionOf(hashKey([]byte(m.Name)), t.f.partitions)
 	read := &m.Read
-	inline := func(n expr.Node) expr.Node { return inlineOutput(n, t.plan) }
+	inline := func(n expr.Node) expr.Node { return t.plan.Inline(n) }
 	fm.filter = t.plan.Having
 	if read.Where != nil {
-		fm.filter = and(fm.filter, inline(read.Where))
+		fm.filter = expr.And(fm.filter, inline(read.Where))
 	}
 	if read.Grouped {
 		for _, k := range read.Keys {
@@ -54,7 +54,7 @@ func newFoldMetric(t *foldTable, m *plan.Metric) *foldMetric {
 			fm.output = append(fm.output, inline(o.Expr))
 		}
 		if read.Having != nil {
-			fm.filter = and(fm.filter, inline(read.Having))
+			fm.filter = expr.And(fm.filter, inline(read.Having))
 		}
 		for _, o := range read.Order {
 			o.Expr = inline(o.Expr)
@@ -70,30 +70,6 @@ func gridOrNone(m *plan.Metric) grid {
 		return grid{step: 1}
 	}
 	return gridOf(m)
-}
-
-// inlineOutput replaces references to a table's output columns by their expressions.
-func inlineOutput(n expr.Node, t *plan.Table) expr.Node {
-	if n == nil {
-		return nil
-	}
-	return expr.Rewrite(n, func(n expr.Node) expr.Node {
-		if i, ok := expr.AsColumn(n); ok {
-			return t.Output[i].Expr
-		}
-		return n
-	})
-}
-
-func and(a, b expr.Node) expr.Node {
-	if a == nil {
-		return b
-	}
-	both, err := expr.Binary("AND", a, b)
-	if err != nil { // both are BOOLEAN: the binder saw to it
-		panic(err)
-	}
-	return both
 }
 
 // showsMoving tells whether results of the same contents differ: because they show the bounds of

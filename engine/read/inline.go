@@ -41,7 +41,7 @@ type grouping struct {
 func overTable(r *plan.Read) *shape {
 	t := r.Table
 	s := &shape{in: t.Group(), filter: t.Having}
-	s.bind(r, func(n expr.Node) expr.Node { return inline(n, t.Output) })
+	s.bind(r, t.Inline)
 	for i := range t.Keys {
 		s.tie = append(s.tie, i)
 	}
@@ -62,7 +62,7 @@ func overRows(r *plan.Read, in []row.Column) *shape {
 func (s *shape) bind(r *plan.Read, in func(expr.Node) expr.Node) {
 	s.read = r
 	if r.Where != nil {
-		s.filter = and(s.filter, in(r.Where))
+		s.filter = expr.And(s.filter, in(r.Where))
 	}
 	if r.Grouped {
 		g := &grouping{aggs: r.Aggs}
@@ -77,7 +77,7 @@ func (s *shape) bind(r *plan.Read, in func(expr.Node) expr.Node) {
 	}
 	s.rows = &selection{}
 	if r.Having != nil {
-		s.filter = and(s.filter, in(r.Having))
+		s.filter = expr.And(s.filter, in(r.Having))
 	}
 	for _, o := range r.Order {
 		o.Expr = in(o.Expr)
@@ -140,30 +140,6 @@ func (s *shape) columns() (used, late []bool) {
 	return used, late
 }
 
-// inline replaces the columns of a table by what they are made of.
-func inline(n expr.Node, output []plan.Named) expr.Node {
-	if n == nil {
-		return nil
-	}
-	return expr.Rewrite(n, func(n expr.Node) expr.Node {
-		if i, ok := expr.AsColumn(n); ok {
-			return output[i].Expr
-		}
-		return n
-	})
-}
-
-func and(a, b expr.Node) expr.Node {
-	if a == nil {
-		return b
-	}
-	both, err := expr.Binary("AND", a, b)
-	if err != nil { // both are BOOLEAN: the binder saw to it
-		panic(err)
-	}
-	return both
-}
-
 // Lookup is what the condition of a read says about the key of its table.
 type Lookup struct {
 	Prefix []byte // of the group key; empty: every key
@@ -177,7 +153,7 @@ func LookupOf(r *plan.Read) Lookup {
 	if t == nil || r.Where == nil || len(t.Keys) == 0 {
 		return l
 	}
-	parts := expr.Conjuncts(inline(r.Where, t.Output))
+	parts := expr.Conjuncts(t.Inline(r.Where))
 	for i, k := range t.Keys {
 		at := slices.IndexFunc(parts, func(n expr.Node) bool {
 			x, _, ok := expr.Equality(n)

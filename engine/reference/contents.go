@@ -1,6 +1,7 @@
 package reference
 
 import (
+	"cmp"
 	"math"
 	"slices"
 
@@ -49,26 +50,16 @@ func newContents(t *table, final bool) *contents {
 	for i := range c.byEnter {
 		c.byEnter[i] = i
 	}
-	slices.SortStableFunc(c.byEnter, func(a, b int) int { return compare(t.rows[a].enter, t.rows[b].enter) })
+	slices.SortStableFunc(c.byEnter, func(a, b int) int { return cmp.Compare(t.rows[a].enter, t.rows[b].enter) })
 	if t.plan.Window.Kind == plan.Sliding {
 		c.byTime = slices.Clone(c.byEnter)
-		slices.SortStableFunc(c.byTime, func(a, b int) int { return compare(t.rows[a].time, t.rows[b].time) })
+		slices.SortStableFunc(c.byTime, func(a, b int) int { return cmp.Compare(t.rows[a].time, t.rows[b].time) })
 		c.outside = make([]bool, len(t.rows))
 	}
 	if !t.bucket {
 		c.windows[0] = t.before()
 	}
 	return c
-}
-
-func compare(a, b int64) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	}
-	return 0
 }
 
 // advance makes the contents those as of at, which never goes back: the rows with enter < at

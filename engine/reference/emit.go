@@ -1,6 +1,7 @@
 package reference
 
 import (
+	"cmp"
 	"slices"
 
 	"penstock/engine/format"
@@ -38,7 +39,7 @@ func (e *Evaluator) Results() []Output {
 			list = append(list, e.results(m, t)...)
 		}
 	}
-	slices.SortStableFunc(list, func(a, b Output) int { return compare(a.Result.End, b.Result.End) })
+	slices.SortStableFunc(list, func(a, b Output) int { return cmp.Compare(a.Result.End, b.Result.End) })
 	return append(list, changes...)
 }
 

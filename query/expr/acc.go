@@ -2,8 +2,10 @@ package expr
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"errors"
+	"strings"
 
 	"penstock/query/row"
 )
@@ -42,9 +44,9 @@ func (a *Aggregate) NewAcc() Acc {
 	case row.Dec:
 		return newSelectAcc(by, a.Arg.Type(), row.Int128.Cmp)
 	case row.Str:
-		return newSelectAcc(by, a.Arg.Type(), compareText)
+		return newSelectAcc(by, a.Arg.Type(), strings.Compare)
 	}
-	return newSelectAcc(by, a.Arg.Type(), compareInt)
+	return newSelectAcc(by, a.Arg.Type(), cmp.Compare[int64])
 }
 
 // Skip returns what follows the partial at the front of src.

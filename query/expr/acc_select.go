@@ -36,18 +36,6 @@ func newSelectAcc[T phys](by better, t row.Type, cmp func(a, b T) int) *selectAc
 	return &selectAcc[T]{by: by, typ: t, cmp: cmp}
 }
 
-func compareText(a, b string) int { return strings.Compare(a, b) }
-
-func compareInt(a, b int64) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	}
-	return 0
-}
-
 func (a *selectAcc[T]) timed() bool { return a.by == earliest || a.by == latest }
 
 func (a *selectAcc[T]) Grow(n int) {

@@ -38,6 +38,21 @@ func Unary(op string, x Node) (Node, error) {
 	return newApply(opNeg, t, x), nil
 }
 
+// And is what holds when two conditions do, which are BOOLEAN; a nil one always holds.
+func And(a, b Node) Node {
+	switch {
+	case a == nil:
+		return b
+	case b == nil:
+		return a
+	}
+	both, err := newLogic("AND", a, b)
+	if err != nil { // of conditions that no binder has seen
+		panic(err)
+	}
+	return both
+}
+
 // Binary returns l op r, for op one of + - * / % || = <> < <= > >= AND OR LIKE ILIKE NOT LIKE,
 // NOT ILIKE, IS DISTINCT FROM and IS NOT DISTINCT FROM.
 func Binary(op string, l, r Node) (Node, error) {

@@ -114,6 +114,19 @@ func (t *Table) Group() []row.Column {
 // Columns returns the schema of the table's rows as a reader sees them: that of Output.
 func (t *Table) Columns() []row.Column { return namedColumns(t.Output) }
 
+// Inline replaces the table's columns in an expression by what they are made of. nil stays nil.
+func (t *Table) Inline(n expr.Node) expr.Node {
+	if n == nil {
+		return nil
+	}
+	return expr.Rewrite(n, func(n expr.Node) expr.Node {
+		if i, ok := expr.AsColumn(n); ok {
+			return t.Output[i].Expr
+		}
+		return n
+	})
+}
+
 // Named is an expression with the name of the column it makes.
 type Named struct {
 	Name string
