@@ -30,6 +30,7 @@ func Bind(file, text string) (*Plan, []syntax.Diagnostic) {
 	if b.errors > 0 {
 		return nil, b.diags
 	}
+	b.plan.noteFingerprints()
 	return b.plan, b.diags
 }
 

@@ -16,6 +16,9 @@ import (
 // so that a corrected file can go on, and the pane, which follows the metrics on the table and is
 // recorded beside the state by those who cut it.
 func Fingerprint(t *Table) string {
+	if t.fingerprint != "" {
+		return t.fingerprint
+	}
 	var w strings.Builder
 	s := t.Stream
 	line := func(what string, v any) { fmt.Fprintf(&w, "%s %v\n", what, v) }
@@ -45,7 +48,20 @@ func timeOf(s *Stream) string {
 // MetricFingerprint identifies what a metric's results mean: its statement and, where it reads a
 // table, the table's, HAVING and SELECT list with it.
 func MetricFingerprint(m *Metric) string {
+	if m.fingerprint != "" {
+		return m.fingerprint
+	}
 	return shortHash(m.Text + "\n" + m.Read.Table.Text)
+}
+
+// noteFingerprints keeps the fingerprints of a finished plan: every look into a store compares them.
+func (p *Plan) noteFingerprints() {
+	for _, t := range p.Tables {
+		t.fingerprint = Fingerprint(t)
+	}
+	for _, m := range p.Metrics {
+		m.fingerprint = MetricFingerprint(m)
+	}
 }
 
 func shortHash(text string) string {

@@ -96,6 +96,8 @@ type Table struct {
 	// Pane is the greatest common divisor of window size, advance and the EMIT intervals of the
 	// metrics on the table, or a divisor of it, small enough that one open pane stays small.
 	Pane time.Duration
+
+	fingerprint string // empty until the plan is finished
 }
 
 // Group returns the schema that Having and Output are bound to.
@@ -194,6 +196,8 @@ type Metric struct {
 	Interval time.Duration // Every
 	Topic    string        // default "metrics"
 	Format   string        // json (default) or list
+
+	fingerprint string // empty until the plan is finished
 }
 
 // Columns returns the schema of the metric's results as a reader sees them: what it selects, then
