@@ -163,6 +163,12 @@ func TestSnapshotsAreOfOneMoment(t *testing.T) {
 			t.Errorf("snapshot %d: Get = %q, %v", i, v, err)
 		}
 	}
+	picked := func(lower, upper []byte, fn func(key, value []byte) bool) error {
+		return snaps[0].Pick(lower, upper, func(key, value []byte) bool { return string(key) != "2" && string(value) == "old" }, fn)
+	}
+	if got := rows(t, picked, nil, nil); !slices.Equal(got, []string{"1=old", "3=old"}) {
+		t.Errorf("picked: %q", got)
+	}
 	it, err := snaps[0].Iterator([]byte("1"), []byte("3"), true)
 	if err != nil {
 		t.Fatal(err)

@@ -20,6 +20,7 @@ type Iterator struct {
 	store   *Store
 	skip    int // length of the prefix
 	reverse bool
+	want    func(key, value []byte) bool // nil: every row
 
 	mu  sync.Mutex // guards it against Store.Close
 	it  *pebble.Iterator
@@ -180,6 +181,9 @@ func (i *Iterator) take(p *piece, n int) (err error) {
 		value, found, err := i.move()
 		if !found {
 			return err
+		}
+		if i.want != nil && !i.want(i.it.Key()[i.skip:], value) {
+			continue
 		}
 		p.bytes = append(p.bytes, i.it.Key()[i.skip:]...)
 		key := len(p.bytes)

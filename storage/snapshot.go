@@ -130,6 +130,17 @@ func (s *Snapshot) Scan(lower, upper []byte, fn func(key, value []byte) bool) er
 	return it.each(fn)
 }
 
+// Pick is Scan for the rows that want accepts; the others are not copied. The store waits while
+// want looks: it must be quick, must not use the store, and must not keep the slices.
+func (s *Snapshot) Pick(lower, upper []byte, want, fn func(key, value []byte) bool) error {
+	it, err := s.Iterator(lower, upper, false)
+	if err != nil {
+		return err
+	}
+	it.want = want
+	return it.each(fn)
+}
+
 // Iterator walks the rows with lower <= key < upper, upwards or (reverse)
 // downwards. A nil bound is open. It may outlive the snapshot; it is to be
 // closed too.

@@ -11,8 +11,9 @@ import (
 
 // The state begins with one record of everything small, written in every flush: the version, how
 // keys are spread, the flush's number, then streams, tables and owned metrics by name.
-
-const stateVersion = 2
+//
+// Format 3 has filters in the records of open panes; one of format 2 is read as it is.
+const stateVersion = 3
 
 // localSeqKey holds the number of the last flush whose local rows are in the store. When it is
 // not that of the last flush, the partition was recovered from the changelog, and local rows are
@@ -91,7 +92,7 @@ func (f *Fold) load() error {
 
 func (f *Fold) loadMeta(b []byte) error {
 	r := reader{b: b}
-	if v := r.byte(); v != stateVersion {
+	if v := r.byte(); v != stateVersion && v != 2 {
 		return fmt.Errorf("the state has format %d, this program reads %d", v, stateVersion)
 	}
 	hash, partitions := string(r.bytes()), int(r.uvarint())

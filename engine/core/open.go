@@ -112,12 +112,12 @@ func (f *Fold) takeOpen() {
 		w := openWriter{t: t}
 		for _, enter := range t.order {
 			o := t.open[enter]
-			for b, n := o.fresh, o.nfresh; n > 0; {
-				size, count := f.openPiece(b, n)
-				w.add(enter, b[:size], count)
-				b, n = b[size:], n-count
+			for b, hashes := o.fresh, o.hashes; len(hashes) > 0; {
+				size, count := f.openPiece(b, len(hashes))
+				w.add(enter, b[:size], hashes[:count])
+				b, hashes = b[size:], hashes[count:]
 			}
-			o.fresh, o.nfresh = nil, 0
+			o.fresh, o.hashes = nil, nil
 		}
 		w.finish()
 	}
@@ -139,13 +139,14 @@ func (f *Fold) openPiece(b []byte, n int) (size, count int) {
 
 // openWriter gathers the records of one table.
 type openWriter struct {
-	t     *foldTable
-	b     []byte
-	rec   *openRecord
-	parts int64
+	t      *foldTable
+	b      []byte
+	hashes []uint64 // of the keys in b
+	rec    *openRecord
+	parts  int64
 }
 
-func (w *openWriter) add(enter int64, entries []byte, n int) {
+func (w *openWriter) add(enter int64, entries []byte, hashes []uint64) {
 	f := w.t.f
 	if len(w.b) > 0 && len(w.b)+len(entries) > f.frameBytes {
 		w.finish()
@@ -153,7 +154,8 @@ func (w *openWriter) add(enter int64, entries []byte, n int) {
 	if w.rec == nil {
 		w.rec = &openRecord{key: w.t.openKey(f.seq, w.parts)}
 	}
-	w.b = append(binary.AppendUvarint(w.b, uint64(n)), entries...)
+	w.b = append(binary.AppendUvarint(w.b, uint64(len(hashes))), entries...)
+	w.hashes = append(w.hashes, hashes...)
 	w.rec.left++
 	id := openID{w.t, enter}
 	f.records[id] = append(f.records[id], w.rec)
@@ -162,10 +164,10 @@ func (w *openWriter) add(enter int64, entries []byte, n int) {
 // finish ends a record, if there is anything in it.
 func (w *openWriter) finish() {
 	if w.rec != nil {
-		w.t.f.state.put(w.rec.key, w.b)
+		w.t.f.state.put(w.rec.key, append(appendFilter(nil, w.hashes), w.b...))
 		w.parts++
 	}
-	w.b, w.rec = nil, nil
+	w.b, w.hashes, w.rec = nil, w.hashes[:0], nil
 }
 
 // openKey is the key of a flush's record of open panes; those after the first have a number.
@@ -243,12 +245,12 @@ func (t *foldTable) enterSpilled(b int64, o *openPane) (done bool, err error) {
 		t.f.records[id] = t.f.records[id][1:]
 	}
 	delete(t.f.records, id)
-	if err := t.wantEntries(b, o.fresh, o.nfresh); err != nil {
+	if err := t.wantEntries(b, o.fresh, len(o.hashes)); err != nil {
 		return false, err
 	}
 	kept := keeper{}
 	r := reader{b: o.fresh}
-	for range o.nfresh {
+	for range o.hashes {
 		pair, key, partials := r.entry()
 		if r.err != nil {
 			return false, r.err
@@ -297,11 +299,15 @@ func (t *foldTable) enterRecord(b int64, rec *openRecord) error {
 	return nil
 }
 
-// eachOpenPane walks over a record of open panes: for each pane a count and its entries.
+// eachOpenPane walks over a record of open panes: for each pane a count and its entries. A count
+// of none is followed by the record's filter.
 func eachOpenPane(v []byte, fn func(enter int64, n int, entries []byte) error) error {
 	r := reader{b: v}
 	for len(r.b) > 0 {
 		n := r.count() // an entry has a byte at least
+		if n == 0 {
+			r.bytes()
+		}
 		start := r.b
 		var enter int64
 		for range n {
@@ -315,6 +321,25 @@ func eachOpenPane(v []byte, fn func(enter int64, n int, entries []byte) error) e
 			if err := fn(enter, n, start[:len(start)-len(r.b)]); err != nil {
 				return err
 			}
+		}
+	}
+	return r.err
+}
+
+// eachOpenEntry walks over a record of open panes entry by entry.
+func eachOpenEntry(v []byte, fn func(pair panePair, key, partials []byte)) error {
+	r := reader{b: v}
+	for len(r.b) > 0 {
+		n := r.count()
+		if n == 0 {
+			r.bytes()
+		}
+		for range n {
+			pair, key, partials := r.entry()
+			if r.err != nil {
+				return r.err
+			}
+			fn(pair, key, partials)
 		}
 	}
 	return r.err
@@ -360,5 +385,5 @@ func (t *foldTable) eachEntry(enter int64, o *openPane, fn func(pair panePair, k
 			return stateError("table "+t.plan.Name, rec.key, err)
 		}
 	}
-	return each(o.nfresh, o.fresh)
+	return each(len(o.hashes), o.fresh)
 }

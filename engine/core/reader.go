@@ -75,6 +75,8 @@ func PartitionOf(key []byte, partitions int) int32 { return partitionOf(hashKey(
 type Scan struct {
 	// Prefix of the group key, made with row.AppendKey from the leading key columns; empty reads all.
 	Prefix []byte
+	// Whole: the prefix is a whole key.
+	Whole bool
 	// Closed leaves open panes out.
 	Closed bool
 	// Used tells which columns of the table's Group() are wanted; nil: all.
@@ -114,7 +116,7 @@ func (r *Reader) Batches(t *plan.Table, s Scan, fn func(*RowBatch) bool) error {
 	ft := r.fold.byName[t.Name]
 	open := newGroups(askedAccs(ft, s.Used), false)
 	if !s.Closed {
-		if err := r.openRows(ft, s.Prefix, open); err != nil {
+		if err := r.openRows(ft, s, open); err != nil {
 			return err
 		}
 	}
@@ -133,42 +135,49 @@ func (t *foldTable) rowKey(dst []byte, window int64, key []byte) []byte {
 	return append(dst, key...)
 }
 
+// wants tells of a record of open panes whether it may hold what is read. A lookup passes most
+// records by without parsing them.
+func (s Scan) wants() func(key, record []byte) bool {
+	hash := hashKey(s.Prefix)
+	return func(_, record []byte) bool {
+		if s.Whole {
+			if f := filterOf(record); f != nil {
+				return f.mayHold(hash)
+			}
+		}
+		return bytes.Contains(record, s.Prefix)
+	}
+}
+
 // openRows adds up the open panes by row key.
-func (r *Reader) openRows(t *foldTable, prefix []byte, open *groups) error {
+func (r *Reader) openRows(t *foldTable, s Scan, open *groups) error {
+	prefix := s.Prefix
 	lower := t.prefix(kindOpen)
 	var rk []byte
 	var bad error
 	add := func(window int64, key, partials []byte) {
 		rk = t.rowKey(rk[:0], window, key)
-		s, added := open.slot(hashKey(rk), panePair{}, rk)
+		slot, added := open.slot(hashKey(rk), panePair{}, rk)
 		if added {
 			open.grow()
 		}
-		if err := open.merge(s, partials); err != nil {
+		if err := open.merge(slot, partials); err != nil {
 			bad = err
 		}
 	}
-	err := r.fold.state.store.Scan(lower, prefixEnd(lower), func(k, v []byte) bool {
-		if !bytes.Contains(v, prefix) {
-			return true // a lookup passes most records by without parsing them
-		}
-		err := eachOpenPane(v, func(enter int64, n int, entries []byte) error {
-			if enter < t.closed {
-				return nil
+	err := pick(r.fold.state.store, lower, prefixEnd(lower), s.wants(), func(k, v []byte) bool {
+		err := eachOpenEntry(v, func(pair panePair, key, partials []byte) {
+			switch {
+			case pair.enter < t.closed || len(key) < len(prefix) || string(key[:len(prefix)]) != string(prefix):
+			case !t.shape.buckets:
+				add(0, key, partials)
+			default:
+				t.windowsOf(pair, func(w int64) { add(w, key, partials) })
 			}
-			r := reader{b: entries}
-			for range n {
-				pair, key, partials := r.entry()
-				switch {
-				case len(key) < len(prefix) || string(key[:len(prefix)]) != string(prefix):
-				case !t.shape.buckets:
-					add(0, key, partials)
-				default:
-					t.windowsOf(pair, func(w int64) { add(w, key, partials) })
-				}
-			}
-			return bad
 		})
+		if err == nil {
+			err = bad
+		}
 		if err != nil {
 			bad = stateError("table "+t.plan.Name, k, err)
 		}

@@ -27,6 +27,21 @@ type SortedStore interface {
 	GetSorted(keys [][]byte, fn func(i int, value []byte) error) error
 }
 
+// PickingStore is a Store that passes rows by for less than it takes to hand them over.
+type PickingStore interface {
+	Store
+	// Pick is Scan for the rows that want accepts. want must be quick; what holds for fn holds for it.
+	Pick(lower, upper []byte, want, fn func(key, value []byte) bool) error
+}
+
+// pick calls fn for the rows of a store that want accepts.
+func pick(s Store, lower, upper []byte, want, fn func(key, value []byte) bool) error {
+	if p, ok := s.(PickingStore); ok {
+		return p.Pick(lower, upper, want, fn)
+	}
+	return s.Scan(lower, upper, func(k, v []byte) bool { return !want(k, v) || fn(k, v) })
+}
+
 // Write is a change of a fold partition's state. One with Local set is kept only in the local
 // store and can be rebuilt; the others are also records of the changelog.
 type Write struct {

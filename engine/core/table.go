@@ -48,7 +48,7 @@ type foldTable struct {
 type openPane struct {
 	g       *groups
 	fresh   []byte
-	nfresh  int
+	hashes  []uint64 // of the keys in fresh
 	spilled bool
 }
 
@@ -102,9 +102,9 @@ func (t *foldTable) add(p panePair, key, partials, entry []byte) error {
 	if p.enter < t.closed && t.f.begunOf(t.plan.Stream) {
 		return fmt.Errorf("table %s: an entry of pane %d came after it closed (panes up to %d are closed)", t.plan.Name, p.enter, t.closed)
 	}
-	o := t.pane(p.enter)
+	o, hash := t.pane(p.enter), hashKey(key)
 	if !o.spilled {
-		s, added := o.g.slot(hashKey(key), panePair{leave: p.leave}, key)
+		s, added := o.g.slot(hash, panePair{leave: p.leave}, key)
 		if added {
 			o.g.grow()
 		}
@@ -114,7 +114,7 @@ func (t *foldTable) add(p panePair, key, partials, entry []byte) error {
 	}
 	if entry != nil {
 		o.fresh = append(o.fresh, entry...)
-		o.nfresh++
+		o.hashes = append(o.hashes, hash)
 	}
 	t.touch(p, key)
 	return nil

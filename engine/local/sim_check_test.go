@@ -185,15 +185,11 @@ func (s *sim) checkTables(n int32, store core.Store) error {
 			continue // the definition is told a clock, the table stands at the end of a pane
 		}
 		s.reads++
-		var got []string
-		cols := t.Group()
-		err := r.Rows(t, core.Scan{}, func(b *row.Batch, values func(int) []row.Value, _ []int32) bool {
-			for i := range b.N {
-				got = append(got, line(values(i), cols))
-			}
-			return true
-		})
+		got, keys, err := groupRows(r, t, core.Scan{})
 		if err != nil {
+			return err
+		}
+		if err := s.checkLookup(r, t, got, keys); err != nil {
 			return err
 		}
 		want, err := s.definedRows(e, t, n, closed)
@@ -206,6 +202,42 @@ func (s *sim) checkTables(n int32, store core.Store) error {
 			return fmt.Errorf("table %s in fold partition %d at %v differs from its definition\n%s", t.Name, n, s.applied[n],
 				differences(strings.Join(got, "\n"), strings.Join(want, "\n")))
 		}
+	}
+	return nil
+}
+
+// groupRows reads the rows of a table in one fold partition, and the key of each.
+func groupRows(r *core.Reader, t *plan.Table, scan core.Scan) (rows, keys []string, err error) {
+	cols := t.Group()
+	err = r.Batches(t, scan, func(b *core.RowBatch) bool {
+		for i := range b.N {
+			rows, keys = append(rows, line(b.Values(i), cols)), append(keys, string(b.Key(i)))
+		}
+		return true
+	})
+	return rows, keys, err
+}
+
+// checkLookup asks for one of the keys of a table alone, each time for another.
+func (s *sim) checkLookup(r *core.Reader, t *plan.Table, rows, keys []string) error {
+	if len(rows) == 0 || len(t.Keys) == 0 {
+		return nil
+	}
+	key := keys[s.reads%len(keys)]
+	got, _, err := groupRows(r, t, core.Scan{Prefix: []byte(key), Whole: true})
+	if err != nil {
+		return err
+	}
+	var want []string
+	for i, k := range keys {
+		if k == key {
+			want = append(want, rows[i])
+		}
+	}
+	slices.Sort(got)
+	slices.Sort(want)
+	if !slices.Equal(got, want) {
+		return fmt.Errorf("table %s: a lookup of %x differs from a scan\n%s", t.Name, key, differences(strings.Join(got, "\n"), strings.Join(want, "\n")))
 	}
 	return nil
 }

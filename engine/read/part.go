@@ -22,7 +22,8 @@ type Part struct {
 // a result as of what the reader says is closed.
 func Scan(ctx context.Context, r *plan.Read, from *core.Reader, closed bool, b *Budget) (*Part, error) {
 	s := overTable(r)
-	scan := core.Scan{Prefix: LookupOf(r).Prefix, Closed: closed}
+	look := LookupOf(r)
+	scan := core.Scan{Prefix: look.Prefix, Whole: look.Whole, Closed: closed}
 	scan.Used, scan.Late = s.columns()
 	return s.run(ctx, b, func(to sink) error { return from.Batches(r.Table, scan, to) })
 }
