@@ -23,6 +23,7 @@ type Engine struct {
 	cluster *cluster
 	topics  *topicIDs
 	trimmer *trimmer
+	scans   chan struct{} // one for each partition that is read from end to end, of all queries
 
 	mu     sync.Mutex
 	stages []*stage
@@ -42,7 +43,8 @@ func New(o Options) (*Engine, error) {
 	}
 	o = o.withDefaults()
 	setUpLibraries(o.Logger)
-	e := &Engine{opts: o, log: o.Logger.With("app", o.App), routes: map[string]*routeLogic{}, state: "starting"}
+	e := &Engine{opts: o, log: o.Logger.With("app", o.App), routes: map[string]*routeLogic{}, state: "starting",
+		scans: make(chan struct{}, scansAtOnce())}
 	s := sharesOf(o.Memory)
 	store, err := storage.Open(o.StateDir, storage.Options{
 		App: o.App, CacheBytes: s.cache, MemTableBytes: s.memTable, MaxMemTables: maxMemTables, Logger: o.Logger.With("lib", "pebble"), OnFault: e.storeFault,

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"runtime"
 	"slices"
 	"sync"
 
@@ -57,14 +56,25 @@ func (e *Engine) scanLocal(ctx context.Context, r *plan.Read, partitions []int32
 			_ = s.Close() // always nil
 		}
 	}()
+	if read.LookupOf(r).Prefix != nil {
+		for i, p := range ready { // over before another goroutine would have begun
+			if err := e.scanPart(ctx, r, p, snaps[i], closed, b); err != nil {
+				return nil, err
+			}
+		}
+		return list, nil
+	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var wg sync.WaitGroup
-	slots := make(chan struct{}, runtime.GOMAXPROCS(0))
 	for i, p := range ready {
-		slots <- struct{}{}
+		select {
+		case e.scans <- struct{}{}:
+		case <-ctx.Done():
+			continue
+		}
 		wg.Go(func() {
-			defer func() { <-slots }()
+			defer func() { <-e.scans }()
 			if err := e.scanPart(ctx, r, p, snaps[i], closed, b); err != nil {
 				cancel(err)
 			}

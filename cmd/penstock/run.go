@@ -101,6 +101,7 @@ func (r *runner) open(ctx context.Context) (err error) {
 		// ours holds: the collector would only run without end.
 		engine.LimitProcess(r.o.engine.Memory)
 	}
+	engine.ShareCores()
 	r.o.engine.Logger = r.a.log
 	r.engine, err = engine.New(r.o.engine)
 	if err != nil {

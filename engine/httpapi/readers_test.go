@@ -66,6 +66,9 @@ type loaded struct {
 func underLoad(t *testing.T, p readersProfile) {
 	ctx, cancel := context.WithTimeout(context.Background(), 9*time.Minute)
 	t.Cleanup(cancel)
+	if p.full {
+		engine.ShareCores() // as the program does
+	}
 	bound, diags := plan.Bind("orders.sql", examples.Orders)
 	if bound == nil {
 		t.Fatal(diags)
