@@ -33,6 +33,7 @@ var commands = []struct {
 	{"run", newAudit},
 	{"run", newRejects},
 	{"run", newReplayRejects},
+	{"run", newReset},
 	{"files", newCheck},
 	{"files", newFmt},
 	{"files", newExplain},
