@@ -252,6 +252,24 @@ func (e *Engine) History(metric string, n int) (m *plan.Metric, list []Published
 	return m, s.history.metrics[m.Name].last(n), true
 }
 
+// Published says how far a metric has been published: for each partition of its topic that has a
+// result the offset behind the last.
+func (e *Engine) Published(metric string) map[int32]int64 {
+	ends := map[int32]int64{}
+	s := e.served()
+	if s == nil {
+		return ends
+	}
+	s.history.mu.Lock()
+	defer s.history.mu.Unlock()
+	if m := s.history.metrics[metric]; m != nil {
+		for _, r := range m.list {
+			ends[r.partition] = max(ends[r.partition], r.offset+1)
+		}
+	}
+	return ends
+}
+
 // latest is the rows of a metric's latest result with the bounds of its interval; of EMIT CHANGES
 // the last row of every key.
 func (e *Engine) latest(m *plan.Metric, fresh *Freshness) *read.Rows {
@@ -318,20 +336,28 @@ func (e *Engine) Watch(buffer int, since func(Published) bool) (ch <-chan Publis
 	h := s.history
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	var kept []Published
+	type timed struct {
+		at time.Time
+		p  Published
+	}
+	var kept []timed
 	for _, m := range h.metrics {
+		var at time.Time
 		for _, r := range m.list {
+			if r.at.After(at) {
+				at = r.at // those of one metric stay in the topic's order, whatever the clocks of who published them say
+			}
 			if p := m.published(r); since(p) {
-				kept = append(kept, p)
+				kept = append(kept, timed{at, p})
 			}
 		}
 	}
-	slices.SortFunc(kept, func(a, b Published) int { return a.At.Compare(b.At) })
+	slices.SortStableFunc(kept, func(a, b timed) int { return a.at.Compare(b.at) })
 	if len(kept) > buffer {
 		kept = kept[len(kept)-buffer:]
 	}
-	for _, p := range kept {
-		c <- p
+	for _, k := range kept {
+		c <- k.p
 	}
 	h.watch[c] = true
 	return c, func() {

@@ -153,6 +153,19 @@ func (p position) String() string {
 	return strings.Join(parts, ",")
 }
 
+// present is behind all results that there are. It is what a stream without a position begins with,
+// so that each of its ids names every metric that has a result: one that is not in an id had none.
+// Otherwise a client that leaves before a metric's first event would never get what it misses of it.
+func (s *Server) present() position {
+	p := position{}
+	for _, m := range s.engine.Plan().Metrics {
+		for partition, end := range s.engine.Published(m.Name) {
+			p[positionKey(m.Name, partition)] = end
+		}
+	}
+	return p
+}
+
 // events sends every result as it is published: all metrics, or those of ?metrics=A,B; with ?lag=1
 // also how far behind the streams are, every second.
 func (s *Server) events(w http.ResponseWriter, r *http.Request) {
@@ -161,12 +174,11 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 		fail(w, err)
 		return
 	}
-	last := r.Header.Get("Last-Event-ID")
-	at := parsePosition(last)
-	ch, stop := s.engine.Watch(1000, func(p engine.Published) bool {
-		from, known := at[positionKey(p.Metric, p.Partition)]
-		return last != "" && known && p.Offset >= from
-	})
+	at := parsePosition(r.Header.Get("Last-Event-ID"))
+	if len(at) == 0 {
+		at = s.present()
+	}
+	ch, stop := s.engine.Watch(1000, func(p engine.Published) bool { return p.Offset >= at[positionKey(p.Metric, p.Partition)] })
 	defer stop()
 	out := openStream(w)
 	beat := time.NewTicker(heartbeatEvery)
@@ -190,7 +202,7 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 			err = s.sendLag(out)
 		case p := <-ch:
 			if len(wanted) == 0 || wanted[p.Metric] {
-				at[positionKey(p.Metric, p.Partition)] = p.Offset + 1
+				at[positionKey(p.Metric, p.Partition)] = p.Offset + 1 // in the topic's order
 				err = out.event(at.String(), "result", resultJSON(p))
 			}
 		}

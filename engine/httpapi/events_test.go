@@ -43,6 +43,17 @@ func TestEvents(t *testing.T) {
 	if !errors.Is(err, errEnough) || again[0].ID != got[1].ID || again[1].ID != got[2].ID {
 		t.Errorf("%v: after %s came %v, expected %s and %s", err, got[0].ID, again, got[1].ID, got[2].ID)
 	}
+	// A client that had seen nothing of a metric gets what it has missed of it, and no more.
+	start := parsePosition(got[0].ID)["TOP5CLIENTS.0"]
+	err = p.Client.Events(w.ctx, "/v1/events?metrics=TOP5CLIENTS", got[0].ID, func(e Event) error {
+		if at := parsePosition(e.ID)["TOP5CLIENTS.0"]; start == 0 || at <= start {
+			t.Errorf("event %s after %s", e.ID, got[0].ID)
+		}
+		return errEnough
+	})
+	if !errors.Is(err, errEnough) {
+		t.Error(err)
+	}
 }
 
 // A subscription sends an answer when the rows change, and ends with the client.
