@@ -36,7 +36,7 @@ func (h *httpFlags) add(f *pflag.FlagSet) {
 	f.StringVar(&h.options.TLSCert, "http-tls-cert", "", "certificate (PEM) for https; needed, with a token, beyond the loopback interface. SIGHUP reads it again")
 	f.StringVar(&h.options.TLSKey, "http-tls-key", "", "its key (PEM)")
 	f.StringVar(&h.options.TLSCA, "http-tls-ca", "", "authorities (PEM) of the other processes' certificates, beside the machine's")
-	f.StringVar(&h.tokenFile, "http-token-file", "", "file with the token that clients have to show")
+	f.StringVar(&h.tokenFile, "http-token-file", "", "file with the token that clients have to show. SIGHUP reads it again")
 	f.StringSliceVar(&h.options.Hosts, "http-host", nil, "more names that requests may be for")
 	f.DurationVar(&h.options.QueryTimeout, "query-timeout", 30*time.Second, "how long a query may take that asks for nothing else")
 	f.BoolVar(&h.options.MetricValues, "http-metric-values", false, "export metrics of one number to Prometheus as penstock_metric_value")
@@ -47,7 +47,7 @@ func (h *httpFlags) add(f *pflag.FlagSet) {
 type service struct {
 	api   *httpapi.Server
 	debug *http.Server
-	hup   chan os.Signal // reads the certificate again; nil without one
+	hup   chan os.Signal // reads certificate and token again; nil without them
 	note  string         // said at the start
 }
 
@@ -74,14 +74,9 @@ func (s *service) listen(h *httpFlags, a *app, e *engine.Engine) error {
 	o := h.options
 	o.Logger = a.log
 	o.Version = version
-	if h.tokenFile != "" {
-		b, err := os.ReadFile(h.tokenFile)
-		if err != nil {
-			return fmt.Errorf("--http-token-file: %w", plainPathError(err))
-		}
-		if o.Token = strings.TrimSpace(string(b)); o.Token == "" {
-			return usage("--http-token-file %s is empty", h.tokenFile)
-		}
+	var err error
+	if o.Token, err = h.token(); err != nil {
+		return err
 	}
 	if err := o.Validate(); err != nil {
 		return usage("%v", err)
@@ -97,10 +92,10 @@ func (s *service) listen(h *httpFlags, a *app, e *engine.Engine) error {
 		return err
 	}
 	s.api = api
-	if o.TLSCert != "" {
+	if o.TLSCert != "" || o.Token != "" {
 		s.hup = make(chan os.Signal, 1)
 		signal.Notify(s.hup, syscall.SIGHUP)
-		go s.reload(a, s.hup, o.TLSCert)
+		go s.reload(a, s.hup, h)
 	}
 	go func() {
 		if err := api.Serve(); err != nil {
@@ -110,14 +105,40 @@ func (s *service) listen(h *httpFlags, a *app, e *engine.Engine) error {
 	return nil
 }
 
-// reload reads the certificate again whenever SIGHUP asks for it, until close.
-func (s *service) reload(a *app, asked <-chan os.Signal, file string) {
+// token reads the file with the token; empty when there is none.
+func (h *httpFlags) token() (string, error) {
+	if h.tokenFile == "" {
+		return "", nil
+	}
+	b, err := os.ReadFile(h.tokenFile)
+	if err != nil {
+		return "", fmt.Errorf("--http-token-file: %w", plainPathError(err))
+	}
+	token := strings.TrimSpace(string(b))
+	if token == "" {
+		return "", usage("--http-token-file %s is empty", h.tokenFile)
+	}
+	return token, nil
+}
+
+// reload reads certificate and token again whenever SIGHUP asks for it, until close.
+func (s *service) reload(a *app, asked <-chan os.Signal, h *httpFlags) {
 	for range asked {
-		if err := s.api.Reload(); err != nil {
-			a.log.Error("certificate stays as it was", "err", err)
-			continue
+		if h.options.TLSCert != "" {
+			if err := s.api.Reload(); err != nil {
+				a.log.Error("certificate stays as it was", "err", err)
+			} else {
+				a.log.Info("certificate read again", "file", h.options.TLSCert)
+			}
 		}
-		a.log.Info("certificate read again", "file", file)
+		if h.tokenFile != "" {
+			if token, err := h.token(); err != nil {
+				a.log.Error("token stays as it was", "err", err)
+			} else {
+				s.api.SetToken(token)
+				a.log.Info("token read again", "file", h.tokenFile)
+			}
+		}
 	}
 }
 

@@ -8,17 +8,18 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"sync/atomic"
 )
 
 // guard decides who may ask.
 type guard struct {
-	token [sha256.Size]byte
-	open  bool // no token is needed
+	token atomic.Pointer[string] // empty: none is needed
 	hosts map[string]bool
 }
 
 func newGuard(o Options, advertised string) *guard {
-	g := &guard{token: sha256.Sum256([]byte(o.Token)), open: o.Token == "", hosts: map[string]bool{"localhost": true}}
+	g := &guard{hosts: map[string]bool{"localhost": true}}
+	g.token.Store(&o.Token)
 	add := func(host string) { g.hosts[strings.ToLower(host)] = true }
 	for _, h := range o.Hosts {
 		add(h)
@@ -64,12 +65,13 @@ func (g *guard) check(r *http.Request) *Problem {
 	if (site == "cross-site" || site == "same-site") && !link {
 		return newProblem(http.StatusForbidden, codeOrigin, "the request comes from a page of another site", "")
 	}
-	if g.open || unguarded[r.URL.Path] {
+	token := *g.token.Load()
+	if token == "" || unguarded[r.URL.Path] {
 		return nil
 	}
 	shown, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-	sum := sha256.Sum256([]byte(shown))
-	if !ok || subtle.ConstantTimeCompare(sum[:], g.token[:]) != 1 {
+	got, want := sha256.Sum256([]byte(shown)), sha256.Sum256([]byte(token)) // of one length
+	if !ok || subtle.ConstantTimeCompare(got[:], want[:]) != 1 {
 		return newProblem(http.StatusUnauthorized, codeToken, "the request shows no token, or not the right one", "send Authorization: Bearer and the token of --http-token-file")
 	}
 	return nil

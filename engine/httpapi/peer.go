@@ -73,8 +73,8 @@ func (s *Server) ask(ctx context.Context, address string, q engine.PartRequest) 
 		return nil, err
 	}
 	req.Header.Set("Content-Type", asJSON)
-	if s.opts.Token != "" {
-		req.Header.Set("Authorization", "Bearer "+s.opts.Token)
+	if token := *s.guard.token.Load(); token != "" {
+		req.Header.Set("Authorization", "Bearer "+token)
 	}
 	resp, err := s.peers.Load().Do(req)
 	if err != nil {

@@ -92,6 +92,14 @@ func (s *Server) Reload() error {
 	return nil
 }
 
+// SetToken replaces the token that requests have to show, and that the other processes are shown:
+// until all of them have it, their answers are partial. A server that began without one needs none.
+func (s *Server) SetToken(token string) {
+	if s.opts.Token != "" && token != "" {
+		s.guard.token.Store(&token)
+	}
+}
+
 // Serve answers until Close.
 func (s *Server) Serve() error {
 	if err := s.http.Serve(s.ln); !errors.Is(err, http.ErrServerClosed) {
