@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"strconv"
 	"strings"
@@ -8,6 +9,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"penstock/cmd/penstock/internal/prompt"
 )
 
 // recordFormat prints records: each part is text, or a verb of kcat's -f.
@@ -20,8 +23,20 @@ func (f recordFormat) append(dst []byte, r *kgo.Record) []byte {
 	return dst
 }
 
-func compileFormat(format string, asJSON bool) (recordFormat, error) {
-	if asJSON {
+// compileFormat reads a format. For a terminal, what would do something to it is escaped: records
+// come from anybody who can write to the topic.
+func compileFormat(format string, asJSON, terminal bool) (recordFormat, error) {
+	text := func(dst, b []byte) []byte { return append(dst, b...) }
+	if terminal {
+		text = func(dst, b []byte) []byte { return append(dst, prompt.Safe(string(b))...) }
+	}
+	switch {
+	case asJSON && terminal:
+		return recordFormat{func(dst []byte, r *kgo.Record) []byte {
+			line := bytes.TrimSuffix(appendRecordJSON(nil, r), []byte("\n"))
+			return append(append(dst, prompt.SafeJSON(line)...), '\n')
+		}}, nil
+	case asJSON:
 		return recordFormat{appendRecordJSON}, nil
 	}
 	verbs := map[byte]func([]byte, *kgo.Record) []byte{
@@ -29,16 +44,16 @@ func compileFormat(format string, asJSON bool) (recordFormat, error) {
 		'p': func(dst []byte, r *kgo.Record) []byte { return strconv.AppendInt(dst, int64(r.Partition), 10) },
 		'o': func(dst []byte, r *kgo.Record) []byte { return strconv.AppendInt(dst, r.Offset, 10) },
 		'T': func(dst []byte, r *kgo.Record) []byte { return strconv.AppendInt(dst, r.Timestamp.UnixMilli(), 10) },
-		'k': func(dst []byte, r *kgo.Record) []byte { return append(dst, r.Key...) },
-		's': func(dst []byte, r *kgo.Record) []byte { return append(dst, r.Value...) },
-		'h': appendHeaders,
+		'k': func(dst []byte, r *kgo.Record) []byte { return text(dst, r.Key) },
+		's': func(dst []byte, r *kgo.Record) []byte { return text(dst, r.Value) },
+		'h': func(dst []byte, r *kgo.Record) []byte { return text(dst, appendHeaders(nil, r)) },
 		'%': func(dst []byte, _ *kgo.Record) []byte { return append(dst, '%') },
 	}
 	var parts recordFormat
 	rest := unescape(format)
 	for rest != "" {
-		text, after, found := strings.Cut(rest, "%")
-		parts = append(parts, func(dst []byte, _ *kgo.Record) []byte { return append(dst, text...) })
+		plain, after, found := strings.Cut(rest, "%")
+		parts = append(parts, func(dst []byte, _ *kgo.Record) []byte { return append(dst, plain...) })
 		if !found {
 			break
 		}

@@ -68,6 +68,12 @@ func grouped(text string) string {
 	return b.String()
 }
 
+// Safe makes text harmless to a terminal, as the prompt does with all that comes from records.
+func Safe(text string) string { return safe(text) }
+
+// SafeJSON does the same to JSON, which stays the same value.
+func SafeJSON(raw []byte) []byte { return safeJSON(raw) }
+
 // safe makes text that came from records harmless to a terminal: what would move the cursor,
 // change colours or turn the reading direction is written as an escape.
 func safe(text string) string {
