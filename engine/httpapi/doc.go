@@ -5,6 +5,7 @@
 //	POST /v1/query                        a statement; JSON, NDJSON, CSV, or server-sent events
 //	GET  /v1/tables, /v1/metrics, ...     what there is, by name (catalog.go)
 //	GET  /v1/events                       every result as it is published (events.go)
+//	GET  /v1/topics/{name}/records        a topic's last records, and those that come (topics.go)
 //	GET  /metrics                         for Prometheus (prometheus.go)
 //	GET  /livez, /readyz, /startupz       for whoever restarts processes (health.go)
 //	POST /internal/v1/part                a process asks another for its part of an answer (peer.go)

@@ -43,11 +43,15 @@ func openStream(w http.ResponseWriter) *stream {
 // event sends one event; data is one line.
 func (s *stream) event(id, name string, data []byte) error {
 	var b bytes.Buffer
-	if id != "" {
-		fmt.Fprintf(&b, "id: %s\n", id)
-	}
-	fmt.Fprintf(&b, "event: %s\ndata: %s\n\n", name, bytes.TrimRight(data, "\n"))
+	appendEvent(&b, id, name, data)
 	return s.send(b.Bytes())
+}
+
+func appendEvent(b *bytes.Buffer, id, name string, data []byte) {
+	if id != "" {
+		fmt.Fprintf(b, "id: %s\n", id)
+	}
+	fmt.Fprintf(b, "event: %s\ndata: %s\n\n", name, bytes.TrimRight(data, "\n"))
 }
 
 func (s *stream) heartbeat() error { return s.send([]byte(": still here\n\n")) }

@@ -27,6 +27,7 @@ type Server struct {
 	peers   atomic.Pointer[http.Client]
 	guard   *guard
 	slots   chan struct{} // one for each query that runs
+	tails   chan struct{} // one for each stream of a topic's records
 	metrics *metrics
 	started time.Time
 
@@ -57,7 +58,7 @@ func Listen(o Options, e *engine.Engine) (*Server, error) {
 	advertised := o.advertised(ln.Addr())
 	s := &Server{
 		engine: e, opts: o, log: o.Logger, ln: ln, url: scheme + advertised, cert: cert, guard: newGuard(o, advertised),
-		slots: make(chan struct{}, o.Queries), started: time.Now(), closed: make(chan struct{}),
+		slots: make(chan struct{}, o.Queries), tails: make(chan struct{}, maxTails), started: time.Now(), closed: make(chan struct{}),
 	}
 	if err := s.openPeers(); err != nil {
 		return nil, errors.Join(err, ln.Close())
@@ -138,6 +139,8 @@ func (s *Server) routes() []route {
 		{"GET", "/v1/plan", s.plan},
 		{"GET", "/v1/rejects", s.rejects},
 		{"GET", "/v1/events", s.events},
+		{"GET", "/v1/topics", s.topics},
+		{"GET", "/v1/topics/{name}/records", s.topicRecords},
 		{"GET", "/metrics", s.metrics.handler.ServeHTTP},
 		{"GET", "/livez", s.livez},
 		{"GET", "/readyz", s.readyz},
