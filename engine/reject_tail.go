@@ -12,7 +12,7 @@ import (
 )
 
 // Rejects returns the last n rows of the rejects topic, oldest first. What is no
-// UTF-8 in their values is escaped, and they are clipped.
+// UTF-8 in their values is escaped, and they are cut to 4 KiB.
 func (e *Engine) Rejects(ctx context.Context, n int) ([]rejects.Row, error) {
 	c := e.kafka()
 	if c == nil {
@@ -55,7 +55,7 @@ func (e *Engine) Rejects(ctx context.Context, n int) ([]rejects.Row, error) {
 			if err != nil {
 				return nil, fmt.Errorf("topic %s, offset %d: %w", topic, r.Offset, err)
 			}
-			x.Value = row.Clip(x.Value)
+			x.Value = row.ClipTo(x.Value, maxShown)
 			list = append(list, x)
 		}
 	}

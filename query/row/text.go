@@ -13,7 +13,7 @@ const maxQuoted = 48
 // Quote returns a piece of data as a message shows it: in double quotes, unprintable bytes escaped,
 // cut to 48 bytes with an ellipsis.
 func Quote(s string) string {
-	cut := clip(s)
+	cut := clip(s, maxQuoted)
 	if len(cut) < len(s) {
 		return strconv.Quote(cut) + "…"
 	}
@@ -21,13 +21,19 @@ func Quote(s string) string {
 }
 
 // Clip is Quote without the quotes, for a piece of JSON, which has its own where it needs them.
-func Clip(s string) string {
-	cut := clip(s)
+func Clip(s string) string { return ClipTo(s, maxQuoted) }
+
+// ClipTo is Clip for another number of bytes.
+func ClipTo(s string, most int) string {
+	cut := clip(s, most)
 	var b []byte
-	for _, r := range cut {
-		if strconv.IsPrint(r) {
+	for i, r := range cut {
+		switch _, n := utf8.DecodeRuneInString(cut[i:]); {
+		case r == utf8.RuneError && n == 1:
+			b = append(b, '\\', 'x', hexDigits[cut[i]>>4], hexDigits[cut[i]&15])
+		case strconv.IsPrint(r):
 			b = utf8.AppendRune(b, r)
-		} else {
+		default:
 			q := strconv.QuoteRune(r)
 			b = append(b, q[1:len(q)-1]...)
 		}
@@ -38,12 +44,12 @@ func Clip(s string) string {
 	return string(b)
 }
 
-func clip(s string) string {
-	if len(s) <= maxQuoted {
+func clip(s string, most int) string {
+	if len(s) <= most {
 		return s
 	}
-	cut := maxQuoted
-	for cut > maxQuoted-utf8.UTFMax && !utf8.RuneStart(s[cut]) {
+	cut := most
+	for cut > most-utf8.UTFMax && !utf8.RuneStart(s[cut]) {
 		cut--
 	}
 	return s[:cut]
