@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -181,12 +182,20 @@ func (d *demo) status() live.Status {
 	t := totals(s)
 	status := live.Status{
 		PerSecond: d.meter.perSecond, Read: t.Read, Bad: t.Bad, Lag: totalLag(s),
-		Notice: "q to leave   Kafka at " + d.broker.Addr(),
+		Notice: "q to leave   " + d.where() + "   Kafka at " + d.broker.Addr(),
 	}
 	if state := stateText(s); state != "running" {
 		status.State = state
 	}
 	return status
+}
+
+// where says how to ask the demo.
+func (d *demo) where() string {
+	if url := d.service.where(); url != defaultURL {
+		return "penstock sql " + strings.Fields(url)[0]
+	}
+	return "penstock sql"
 }
 
 // lastLines keeps the end of what is written to it.

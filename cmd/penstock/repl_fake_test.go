@@ -176,6 +176,29 @@ func (fakeServer) Tail(ctx context.Context, metric string, n int, each func(prom
 	return context.Cause(ctx)
 }
 
+// Topics are those of the example.
+func (fakeServer) Topics(context.Context) ([]string, error) {
+	return []string{"orders", "metrics", "trades-rejects", "trades-decisions"}, nil
+}
+
+// Records gives n records, one of them with bytes that are no text, and then waits.
+func (fakeServer) Records(ctx context.Context, topic string, n int, each func(prompt.Record) error, skipped func(int64) error) error {
+	for i := range n {
+		r := prompt.Record{Partition: 1, Offset: int64(40117 + i), Time: time.Date(2026, 11, 22, 10, 4, i, 0, time.UTC), Value: []byte("line " + strconv.Itoa(i))}
+		if i == 1 {
+			r.Key, r.Value, r.Cut = []byte("80"), []byte("\xff\x00\x1b[2Jgone"), true
+		}
+		if err := each(r); err != nil {
+			return err
+		}
+	}
+	if err := skipped(1204); err != nil {
+		return err
+	}
+	<-ctx.Done()
+	return context.Cause(ctx)
+}
+
 // Info is that of the documentation.
 func (fakeServer) Info(context.Context) (*prompt.Info, error) {
 	return &prompt.Info{Version: "0.3.0", App: "trades", Running: 3, Total: 3}, nil

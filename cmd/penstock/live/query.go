@@ -24,13 +24,17 @@ func (q *Query) Add(r Result) {
 }
 
 // Draw draws the view as lines of the given width, at most height of them. Hint stands at the
-// right of the head line, foot in the last line.
+// right of the head line (as how to leave, where there is no room for it), foot in the last line.
 func (q *Query) Draw(width, height int, color bool, hint, foot string) []string {
 	if width < 1 || height < 1 {
 		return nil
 	}
 	if width < frameWidth {
-		lines := []string{newLine(width, color).add(bold, q.title).String()}
+		head := newLine(width, color).add(bold, q.title)
+		if leave := "q to leave"; hint != "" && head.left > len(leave) {
+			head.field(dim, leave, head.left, true)
+		}
+		lines := []string{head.String()}
 		lines = append(lines, q.panel.draw(width, max(1, height-2), color)...)
 		return append(lines, newLine(width, color).add(dim, foot).String())
 	}

@@ -22,6 +22,11 @@ type Server interface {
 	Rejects(ctx context.Context, n int) (*Rejects, error)
 	// Tail passes on the last n results of a metric and then each new one, until ctx ends.
 	Tail(ctx context.Context, metric string, n int, each func(Result) error) error
+	// Topics lists the topics that Records reads.
+	Topics(ctx context.Context) ([]string, error)
+	// Records passes on the last n records of a topic and then each new one, until ctx ends; skipped says
+	// how many were left out where a topic brings more than that.
+	Records(ctx context.Context, topic string, n int, each func(Record) error, skipped func(int64) error) error
 	// Info says who answers.
 	Info(ctx context.Context) (*Info, error)
 }
@@ -102,6 +107,15 @@ type Result struct {
 
 // Columns are those of a result; results do not carry their types.
 type Columns []string
+
+// Record is a record of a topic. Key and Value may be any bytes, or nil.
+type Record struct {
+	Partition  int32
+	Offset     int64
+	Time       time.Time
+	Key, Value []byte
+	Cut        bool // there is more of it than is here
+}
 
 // Info is who answers.
 type Info struct {

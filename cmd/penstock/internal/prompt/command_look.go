@@ -211,7 +211,7 @@ func (s *Session) functions(_ context.Context, arg string, _ script) error {
 		}
 	}
 	if len(rows) == 0 {
-		return wrong("no function %q", arg)
+		return &Problem{Message: fmt.Sprintf("no function %q", arg), Hints: []string{`\df lists them`}}
 	}
 	return s.listing([]string{"Function", "Kind", "Help"}, rows)
 }
@@ -276,13 +276,16 @@ func (s *Session) lag(ctx context.Context, _ string, _ script) error {
 	})
 }
 
+// mostRejects is how many records the server returns at most.
+const mostRejects = 10_000
+
 // rejects is \rejects: the last records that were not counted.
 func (s *Session) rejects(ctx context.Context, arg string, _ script) error {
 	n := 10
 	if arg != "" {
 		var err error
-		if n, err = strconv.Atoi(arg); err != nil || n < 1 {
-			return wrong(`\rejects %s: expected how many records`, arg)
+		if n, err = strconv.Atoi(arg); err != nil || n < 1 || n > mostRejects {
+			return wrong(`\rejects %s: expected how many records, from 1 to %d`, arg, mostRejects)
 		}
 	}
 	return s.interruptible(ctx, func(ctx context.Context) error {

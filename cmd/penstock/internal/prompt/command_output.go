@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"penstock/query/syntax"
 )
 
 // onOff reads the argument of a switch; without one it is turned over.
@@ -55,6 +57,9 @@ func (s *Session) timing(_ context.Context, arg string, _ script) (err error) {
 func (s *Session) headers(_ context.Context, arg string, _ script) error {
 	on, err := onOff(`\headers`, arg, !s.Settings.Rows)
 	s.Settings.Rows = !on
+	if err == nil {
+		s.tell("Headers are %s.", word(on))
+	}
 	return err
 }
 
@@ -156,6 +161,12 @@ func (s *Session) pset(ctx context.Context, arg string, at script) error {
 		return nil
 	case name == "format":
 		return s.setFormat(value)
+	case name == "null" && !given:
+		s.tell("NULL is shown as '%s'.", set.Null)
+		return nil
+	case name == "border" && value == "":
+		s.tell("Border style is %d.", set.Border)
+		return nil
 	case name == "null":
 		if len(value) > 1 && value[0] == '\'' && value[len(value)-1] == '\'' {
 			value = value[1 : len(value)-1]
@@ -169,6 +180,7 @@ func (s *Session) pset(ctx context.Context, arg string, at script) error {
 			return wrong("border is %q, expected 0, 1 or 2", value)
 		}
 		set.Border = n
+		s.tell("Border style is %d.", n)
 		return nil
 	case name == "expanded":
 		return s.expanded(ctx, value, at)
@@ -183,14 +195,22 @@ func (s *Session) pset(ctx context.Context, arg string, at script) error {
 		s.tell("%s is %s.", name, word(on))
 		return nil
 	}
-	_ = given
-	return &Problem{Message: fmt.Sprintf("unknown setting %q", name), Hints: []string{"there are " + strings.Join(settingNames(), ", ")}}
+	err := &Problem{Message: fmt.Sprintf("unknown setting %q", name)}
+	if near := syntax.DidYouMean(name, settingNames()); near != "" {
+		err.Hints = append(err.Hints, near)
+	}
+	err.Hints = append(err.Hints, "there are "+strings.Join(settingNames(), ", "))
+	return err
 }
 
 // formatNames are those of sqlite3's .mode and what they are here.
 var formatNames = map[string]string{"column": "aligned", "table": "aligned", "box": "aligned", "list": "unaligned", "line": "vertical", "tabs": "tsv", "ndjson": "jsonl", "duckbox": "aligned"}
 
 func (s *Session) setFormat(name string) error {
+	if name == "" {
+		s.tell("Output format is %s.", s.Settings.Format)
+		return nil
+	}
 	name = strings.ToLower(name)
 	if to := formatNames[name]; to != "" {
 		name = to

@@ -123,28 +123,6 @@ func (s *Session) watch(ctx context.Context, arg string, _ script) error {
 
 func interval(d time.Duration) string { return strconv.FormatFloat(d.Seconds(), 'g', -1, 64) + " s" }
 
-// tail is \tail METRIC [N]: results as they are published.
-func (s *Session) tail(ctx context.Context, arg string, _ script) error {
-	words := strings.Fields(strings.TrimRight(arg, "; "))
-	n := 10
-	switch len(words) {
-	case 2:
-		var err error
-		if n, err = strconv.Atoi(words[1]); err != nil || n < 0 {
-			return wrong(`\tail %s: expected how many results`, arg)
-		}
-	case 1:
-	default:
-		return wrong(`\tail: expected the name of a metric`)
-	}
-	return s.interruptible(ctx, func(ctx context.Context) error {
-		return withoutPlace(s.Server.Tail(ctx, words[0], n, func(r Result) error {
-			_, err := fmt.Fprintln(s.Out, s.resultLine(r))
-			return err
-		}))
-	})
-}
-
 // resultLine is one result in a line: its time and its values.
 func (s *Session) resultLine(r Result) string {
 	rows := make([]string, len(r.Rows))

@@ -3,10 +3,13 @@ package prompt
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"sort"
 	"strings"
 	"time"
+
+	"golang.org/x/term"
 
 	"penstock/query/syntax"
 )
@@ -44,7 +47,7 @@ func commands() []command {
 
 		{`\watch`, "[SECONDS]", "run the last query again and again", "Run", (*Session).watch},
 		{`\live`, "[QUERY]", "a query as a table that is redrawn in place", "Run", (*Session).live},
-		{`\tail`, "METRIC [N]", "results of a metric as they are published", "Run", (*Session).tail},
+		{`\tail`, "METRIC|TOPIC [N]", "the last results or records, and those that come", "Run", (*Session).tail},
 		{`\explain`, "[QUERY]", "how a query is answered", "Run", (*Session).explain},
 		{`\i`, "FILE", "run a file", "Run", func(s *Session, ctx context.Context, arg string, _ script) error { return s.include(ctx, arg) }},
 		{`\e`, "[FILE]", "edit the last statement or a file, and run it", "Run", (*Session).edit},
@@ -68,13 +71,24 @@ func (s *Session) command(ctx context.Context, line string, at script) error {
 	name, arg := commandOf(line)
 	var names []string
 	for _, c := range commands() {
-		if c.name == name {
+		if c.name == name || c.group == "Look" && c.name+"+" == name { // psql's \d+: there is no more to tell
+			if extra := strings.Trim(arg, "; "); c.args == "" && extra != "" {
+				s.warn("%s: extra argument %q ignored", name, extra)
+			}
 			return c.run(s, ctx, arg, at)
 		}
 		names = append(names, c.name)
 	}
+	return unknownCommand(name, names)
+}
+
+func unknownCommand(name string, names []string) error {
 	err := &Problem{Message: fmt.Sprintf("unknown command %s", name), Hints: []string{`\? lists the commands`}}
-	if near := syntax.DidYouMean(strings.TrimPrefix(name, `\`), trimmed(names)); near != "" {
+	short := strings.TrimLeft(name, `\.`)
+	if len(short) < 2 {
+		return err // every command of one letter is near to every other
+	}
+	if near := syntax.DidYouMean(short, trimmed(names)); near != "" {
 		near = strings.ReplaceAll(near, `"`, "")
 		err.Hints = []string{strings.NewReplacer("mean ", `mean \`, " or ", ` or \`).Replace(near)}
 	}
@@ -101,8 +115,9 @@ func (s *Session) help(_ context.Context, arg string, _ script) error {
 		if !strings.HasPrefix(name, `\`) {
 			name = `\` + name
 		}
+		var names []string
 		for _, c := range commands() {
-			if c.name == name {
+			if names = append(names, c.name); c.name == name {
 				fmt.Fprintf(s.Out, "%s\n  %s\n", strings.TrimSpace(s.paint("1", c.name)+" "+c.args), c.help)
 				if more := details[c.name]; more != "" {
 					fmt.Fprintln(s.Out, more)
@@ -110,31 +125,46 @@ func (s *Session) help(_ context.Context, arg string, _ script) error {
 				return nil
 			}
 		}
-		return wrong("unknown command %s", arg)
+		return unknownCommand(name, names)
 	}
+	return s.text(s.helpText())
+}
+
+// helpText is the list of commands.
+func (s *Session) helpText() string {
+	var out strings.Builder
 	group := ""
 	width, _ := s.size()
 	for _, c := range commands() {
 		if c.group != group {
 			if group != "" {
-				fmt.Fprintln(s.Out)
+				fmt.Fprintln(&out)
 			}
 			group = c.group
-			fmt.Fprintln(s.Out, s.paint("1", group))
+			fmt.Fprintln(&out, s.paint("1", group))
 		}
 		usage := strings.TrimSpace(c.name + " " + c.args)
 		if width < 60 {
-			fmt.Fprintln(s.Out, clip("  "+usage, width))
+			fmt.Fprintln(&out, clip("  "+usage, width))
 			continue
 		}
 		if len(usage) > 22 {
-			fmt.Fprintln(s.Out, "  "+usage)
+			fmt.Fprintln(&out, "  "+usage)
 			usage = ""
 		}
-		fmt.Fprintln(s.Out, clip(fmt.Sprintf("  %-22s %s", usage, c.help), width))
+		fmt.Fprintln(&out, clip(fmt.Sprintf("  %-22s %s", usage, c.help), width))
 	}
-	fmt.Fprintln(s.Out, "\nStatements end with ; and may have several lines. help, exit, quit, clear and\n.tables, .schema, .mode, .timer, .once, .output, .read, .help, .quit work too.")
-	return nil
+	fmt.Fprintln(&out, "\nStatements end with ; and may have several lines. help, exit, quit, clear and\n.tables, .schema, .mode, .timer, .once, .output, .read, .help, .quit work too.")
+	return out.String()
+}
+
+// text prints what may be longer than the screen.
+func (s *Session) text(text string) error {
+	if s.person && s.Settings.Pager && term.IsTerminal(int(s.Out.Fd())) {
+		return s.page([]byte(text))
+	}
+	_, err := io.WriteString(s.Out, text)
+	return err
 }
 
 // details is what \? says about one command beyond its line in the list.
@@ -149,7 +179,9 @@ var details = map[string]string{
 	`\x`:     `  auto: one line for each column only when the rows are wider than the screen`,
 	`\live`:  `  Without a query the last one. Keys: q, Ctrl-C or Ctrl-D to leave. Nothing else stops.`,
 	`\watch`: `  Ctrl-C ends it. The default is every 2 seconds.`,
-	`\copy`:  `  The format is that of the file's name when none is given, else csv.`,
+	`\tail`: `  The topics are those of streams and metrics, rejects and decisions. q or Ctrl-C leaves.
+  N of a topic's last records are shown first, 10 when it is not given; what is no text is escaped.`,
+	`\copy`: `  The format is that of the file's name when none is given, else csv.`,
 }
 
 // forms are what \h shows.
@@ -236,9 +268,9 @@ func (s *Session) errVerbose(context.Context, string, script) error {
 		return nil
 	}
 	if len(p.Reports) == 0 {
-		fmt.Fprintf(s.Out, "%s %s\n", p.Code, p.Message)
+		fmt.Fprintf(s.Out, "%s\n", strings.TrimSpace(p.Code+" "+safe(p.Message)))
 		for _, h := range p.Hints {
-			fmt.Fprintf(s.Out, "  = %s\n", h)
+			fmt.Fprintf(s.Out, "  = %s\n", safe(h))
 		}
 	}
 	for _, r := range p.Reports {
@@ -250,7 +282,9 @@ func (s *Session) errVerbose(context.Context, string, script) error {
 			fmt.Fprintf(s.Out, "  = %s\n", safe(n))
 		}
 	}
-	fmt.Fprintf(s.Out, "statement: %s\n", s.last)
+	if s.lastBad != "" {
+		fmt.Fprintf(s.Out, "of: %s\n", safeLines(s.lastBad))
+	}
 	return nil
 }
 

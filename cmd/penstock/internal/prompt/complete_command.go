@@ -92,10 +92,10 @@ func (c *completer) values(line string, values []string) completion {
 
 // kinds are the names that a command takes.
 func (c *completer) kinds(name string) []candidate {
-	only := map[string]string{`\dt`: "table", `\ds`: "stream", `\dm`: "metric", `\tail`: "metric"}[name]
+	only := map[string]string{`\dt`: "table", `\ds`: "stream", `\dm`: "metric"}[name]
 	var list []candidate
 	for _, r := range c.named() {
-		if only == "" || r.kind == only {
+		if (only == "" || r.kind == only) && !(name == `\tail` && r.kind == "table") {
 			list = append(list, r)
 		}
 	}

@@ -14,7 +14,55 @@ func (s *Session) showError(err error, at script) {
 	if s.person {
 		columns, _ = s.size()
 	}
-	fmt.Fprint(s.Err, s.colourFault(faultText(err, at, columns)))
+	fmt.Fprint(s.Err, s.colourFault(wrapFault(faultText(err, at, columns), columns)))
+}
+
+// wrapFault breaks the long lines of an error between words, but for those that show the statement and
+// point into it. columns 0 breaks nothing.
+func wrapFault(text string, columns int) string {
+	if columns < 1 {
+		return text
+	}
+	var out strings.Builder
+	for _, line := range strings.SplitAfter(text, "\n") {
+		body := strings.TrimLeft(line, " ")
+		indent := len(line) - len(body)
+		switch {
+		case strings.HasPrefix(body, "= "):
+			indent += 2
+		case indent == 0 && (strings.HasPrefix(body, "error") || strings.HasPrefix(body, "warning")):
+			indent = 2
+		default:
+			out.WriteString(line)
+			continue
+		}
+		out.WriteString(wrapWords(line, columns, indent))
+	}
+	return out.String()
+}
+
+// wrapWords breaks a line where it has spaces, so that it fits; what follows is indented. A word that is
+// wider than the screen is left to the terminal.
+func wrapWords(line string, columns, indent int) string {
+	var out strings.Builder
+	for widths.StringWidth(strings.TrimRight(line, "\n")) > columns {
+		at, used := 0, 0
+		for i, r := range line {
+			if r == ' ' && i > indent {
+				at = i
+			}
+			if used += widths.RuneWidth(r); used > columns && at > 0 {
+				break
+			}
+		}
+		if at == 0 {
+			break
+		}
+		out.WriteString(strings.TrimRight(line[:at], " ") + "\n")
+		line = strings.Repeat(" ", indent) + strings.TrimLeft(line[at:], " ")
+	}
+	out.WriteString(line)
+	return out.String()
 }
 
 // faultText words an error: with the line and carets where it has a place, plainly otherwise.

@@ -255,6 +255,44 @@ func (r *Remote) Tail(ctx context.Context, metric string, n int, each func(Resul
 	return r.problem(ctx, err)
 }
 
+// Topics lists the topics of the application.
+func (r *Remote) Topics(ctx context.Context) ([]string, error) {
+	var list []engine.Topic
+	if err := r.client.Get(ctx, "/v1/topics", &list); err != nil {
+		return nil, r.problem(ctx, err)
+	}
+	var topics []string
+	for _, t := range list {
+		topics = append(topics, t.Name)
+	}
+	return topics, nil
+}
+
+// Records passes on the records of a topic.
+func (r *Remote) Records(ctx context.Context, topic string, n int, each func(Record) error, skipped func(int64) error) error {
+	stop := func(err error) error {
+		if err != nil {
+			return errors.Join(errStop, err)
+		}
+		return nil
+	}
+	err := r.client.Records(ctx, topic, n, func(x engine.TopicRecord) error {
+		at, _ := time.Parse(time.RFC3339Nano, x.Time)
+		return stop(each(Record{Partition: x.Partition, Offset: x.Offset, Time: at, Key: bytesOf(x.Key, x.KeyBytes), Value: bytesOf(x.Value, x.Bytes), Cut: x.Cut}))
+	}, func(n int64) error { return stop(skipped(n)) })
+	if errors.Is(err, errStop) {
+		return err
+	}
+	return r.problem(ctx, err)
+}
+
+func bytesOf(text *string, raw []byte) []byte {
+	if text != nil {
+		return []byte(*text)
+	}
+	return raw
+}
+
 // Info says who answers.
 func (r *Remote) Info(ctx context.Context) (*Info, error) {
 	var v struct{ Version, App string }

@@ -65,6 +65,7 @@ type Session struct {
 	pending string // the statement before a command on its line
 	last    string // the last statement that ran
 	lastErr error
+	lastBad string // what it was about
 	vars    map[string]string
 
 	mu        sync.Mutex
@@ -219,6 +220,9 @@ func (s *Session) enter(ctx context.Context, line string) error {
 	if s.buffer == "" && strings.TrimSpace(line) == "" {
 		return nil
 	}
+	if to := bare[strings.ToLower(strings.TrimSpace(line))]; to != "" && s.buffer != "" {
+		fmt.Fprintf(s.Out, "(a statement is open; here it is %s, and Ctrl-C drops the statement)\n", to)
+	}
 	s.buffer += line + "\n"
 	s.script = script{name: "prompt", text: s.buffer}
 	entered := s.buffer
@@ -274,6 +278,9 @@ func (s *Session) do(ctx context.Context, p piece, at script) error {
 	if err == nil || errors.Is(err, errQuit) {
 		return err
 	}
+	if !errors.Is(err, errShown) {
+		s.lastBad = strings.TrimSpace(p.statement + " " + p.command)
+	}
 	return s.fault(ctx, err, at)
 }
 
@@ -321,7 +328,7 @@ func (s *Session) runReader(ctx context.Context, name string, r io.Reader) error
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	case err != nil:
-		return s.fault(ctx, fmt.Errorf("read %s: %w", name, err), script{})
+		return s.fault(ctx, fmt.Errorf("read %s: %w", name, plainError(err)), script{})
 	case len(text) > maxScript:
 		return s.fault(ctx, fmt.Errorf("%s is larger than %s", name, size(maxScript)), script{})
 	}

@@ -68,8 +68,8 @@ func isCommand(text string) bool {
 	if bare[strings.ToLower(line)] != "" {
 		return true
 	}
-	word, _, _ := strings.Cut(line, " ")
-	return len(word) > 1 && word[0] == '.' && dots[word] != ""
+	// No statement begins with a point: one with a letter behind it is a command, known or not.
+	return len(line) > 1 && line[0] == '.' && (line[1]|0x20 >= 'a' && line[1]|0x20 <= 'z')
 }
 
 // dots are the commands of sqlite3 and DuckDB, and what they are here.
