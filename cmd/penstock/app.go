@@ -35,6 +35,9 @@ type app struct {
 	server prompt.Server
 
 	colorFlag, logLevel, logFormat string
+
+	configFile string
+	origins    map[string]origin // of the flags of the command that runs
 }
 
 func newApp() *app {
@@ -48,15 +51,21 @@ func newApp() *app {
 
 // addFlags declares the flags that every command has.
 func (a *app) addFlags(f *pflag.FlagSet) {
+	f.StringVarP(&a.configFile, "config", "C", "", "file with values of flags (default "+settingsFile+", where there is one); penstock config explains it")
 	f.StringVar(&a.colorFlag, "color", "auto", "colour on a terminal: auto, always or never (NO_COLOR and TERM=dumb mean never)")
 	f.StringVar(&a.logLevel, "log-level", "info", "log lines from this level on: debug, info, warn or error")
 	f.StringVar(&a.logFormat, "log-format", "auto", "log lines as text or json; auto is text on a terminal and json otherwise")
 }
 
-// prepare runs before every command: flags from the environment, then colour and logging.
-func (a *app) prepare(cmd *cobra.Command) error {
-	if err := flagsFromEnv(cmd.Flags(), os.LookupEnv); err != nil {
+// prepare runs before every command: flags from the environment and the file, then colour and logging.
+func (a *app) prepare(cmd *cobra.Command) (err error) {
+	if cmd.Name() == "config" && cmd.Parent() == cmd.Root() {
+		// It settles the flags of another command.
+	} else if a.origins, err = settle(cmd, os.LookupEnv); err != nil {
 		return err
+	}
+	if listed(cmd) {
+		return a.listClientOptions()
 	}
 	color, err := wantColor(a.colorFlag, a.errTTY, os.LookupEnv)
 	if err != nil {

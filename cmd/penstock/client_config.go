@@ -3,11 +3,13 @@ package main
 import (
 	"cmp"
 	"fmt"
-	"maps"
 	"os"
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"penstock/engine"
 )
@@ -26,32 +28,40 @@ type clientConfig struct {
 // secretOptions may stand in a file, and not on the command line.
 var secretOptions = []string{"sasl.password", "pass", "sasl.jaas.config"}
 
-// optionSetters are the options by their names.
-var optionSetters = map[string]func(*clientConfig, string) error{
-	"bootstrap.servers":        (*clientConfig).setBrokers,
-	"metadata.broker.list":     (*clientConfig).setBrokers,
-	"security.protocol":        (*clientConfig).setProtocol,
-	"sasl.mechanism":           text(func(c *clientConfig) *string { return &c.security.Mechanism }),
-	"sasl.mechanisms":          text(func(c *clientConfig) *string { return &c.security.Mechanism }),
-	"sasl.username":            text(func(c *clientConfig) *string { return &c.security.User }),
-	"user":                     text(func(c *clientConfig) *string { return &c.security.User }),
-	"sasl.password":            (*clientConfig).setPassword,
-	"pass":                     (*clientConfig).setPassword,
-	"sasl.jaas.config":         (*clientConfig).setJaas,
-	"ssl.ca.location":          text(func(c *clientConfig) *string { return &c.security.CAFile }),
-	"tls.ca":                   text(func(c *clientConfig) *string { return &c.security.CAFile }),
-	"ssl.certificate.location": text(func(c *clientConfig) *string { return &c.security.CertFile }),
-	"tls.cert":                 text(func(c *clientConfig) *string { return &c.security.CertFile }),
-	"ssl.key.location":         text(func(c *clientConfig) *string { return &c.security.KeyFile }),
-	"tls.key":                  text(func(c *clientConfig) *string { return &c.security.KeyFile }),
-	"ssl.truststore.location":  store("truststore", "location"),
-	"ssl.truststore.type":      store("truststore", "type"),
-	"ssl.keystore.location":    store("keystore", "location"),
-	"ssl.keystore.type":        store("keystore", "type"),
-
-	"ssl.endpoint.identification.algorithm": (*clientConfig).setHostCheck,
-	"enable.ssl.certificate.verification":   (*clientConfig).setVerification,
+// clientOption is an option of Kafka's clients.
+type clientOption struct {
+	what string // for -X list
+	set  func(*clientConfig, string) error
 }
+
+// clientOptions are the options by their names.
+var clientOptions = map[string]clientOption{
+	"bootstrap.servers":        {"host:port of brokers, with commas between", (*clientConfig).setBrokers},
+	"metadata.broker.list":     {"the same", (*clientConfig).setBrokers},
+	"security.protocol":        {strings.Join(protocols, ", "), (*clientConfig).setProtocol},
+	"sasl.mechanism":           {strings.Join(engine.Mechanisms, ", "), text(func(c *clientConfig) *string { return &c.security.Mechanism })},
+	"sasl.mechanisms":          {"the same", text(func(c *clientConfig) *string { return &c.security.Mechanism })},
+	"sasl.username":            {"as whom to connect", text(func(c *clientConfig) *string { return &c.security.User })},
+	"user":                     {"the same", text(func(c *clientConfig) *string { return &c.security.User })},
+	"sasl.password":            {"in a file only; or the variable " + passwordVariable, (*clientConfig).setPassword},
+	"pass":                     {"the same", (*clientConfig).setPassword},
+	"sasl.jaas.config":         {"in a file only: username and password of Java's login modules", (*clientConfig).setJaas},
+	"ssl.ca.location":          {"authorities (PEM) of the brokers' certificates", text(func(c *clientConfig) *string { return &c.security.CAFile })},
+	"tls.ca":                   {"the same", text(func(c *clientConfig) *string { return &c.security.CAFile })},
+	"ssl.certificate.location": {"certificate (PEM) to show to brokers", text(func(c *clientConfig) *string { return &c.security.CertFile })},
+	"tls.cert":                 {"the same", text(func(c *clientConfig) *string { return &c.security.CertFile })},
+	"ssl.key.location":         {"its key (PEM)", text(func(c *clientConfig) *string { return &c.security.KeyFile })},
+	"tls.key":                  {"the same", text(func(c *clientConfig) *string { return &c.security.KeyFile })},
+	"ssl.truststore.location":  {"authorities, as Java's clients name them", store("truststore", "location")},
+	"ssl.truststore.type":      {"PEM", store("truststore", "type")},
+	"ssl.keystore.location":    {"certificate and key, as Java's clients name them", store("keystore", "location")},
+	"ssl.keystore.type":        {"PEM", store("keystore", "type")},
+
+	"ssl.endpoint.identification.algorithm": {"https: the check of names cannot be switched off", (*clientConfig).setHostCheck},
+	"enable.ssl.certificate.verification":   {"true: the check of certificates cannot be switched off", (*clientConfig).setVerification},
+}
+
+var protocols = []string{"PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"}
 
 func text(field func(*clientConfig) *string) func(*clientConfig, string) error {
 	return func(c *clientConfig, v string) error {
@@ -81,9 +91,8 @@ func (c *clientConfig) setBrokers(v string) error {
 }
 
 func (c *clientConfig) setProtocol(v string) error {
-	known := []string{"PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"}
-	if c.protocol = strings.ToUpper(v); !slices.Contains(known, c.protocol) {
-		return fmt.Errorf("%q, expected %s", v, strings.Join(known, ", "))
+	if c.protocol = strings.ToUpper(v); !slices.Contains(protocols, c.protocol) {
+		return fmt.Errorf("%q, expected %s", v, strings.Join(protocols, ", "))
 	}
 	return nil
 }
@@ -129,22 +138,57 @@ func (*clientConfig) setVerification(v string) error {
 
 // option sets one from the command line.
 func (c *clientConfig) option(key, value string) error {
-	set := optionSetters[key]
+	option, known := clientOptions[key]
 	switch {
 	case slices.Contains(secretOptions, key):
 		return usage("-X %s: a password on the command line can be read by everybody on this machine", key).
 			hint("put it into the variable %s, or into a file that --sasl-password-file names", passwordVariable)
-	case set == nil:
-		return usage("-X: no option %q", key).near(key, slices.Collect(maps.Keys(optionSetters))).hint("%s", knownOptions())
+	case !known:
+		return usage("-X: no option %q", key).near(key, sortedKeys(clientOptions)).hint("-X list shows the options")
 	}
-	if err := set(c, value); err != nil {
+	if err := option.set(c, value); err != nil {
 		return usage("-X %s: %v", key, err)
 	}
 	return nil
 }
 
 func knownOptions() string {
-	return "options: " + strings.Join(slices.Sorted(maps.Keys(optionSetters)), ", ")
+	return "options: " + strings.Join(sortedKeys(clientOptions), ", ")
+}
+
+// environment takes options from variables: PENSTOCK_SECURITY_PROTOCOL is security.protocol. Names
+// without a dot are too short for that, and the password has a place of its own.
+func (c *clientConfig) environment(env func(string) (string, bool)) error {
+	for _, key := range sortedKeys(clientOptions) {
+		if !strings.Contains(key, ".") || key == "sasl.password" {
+			continue
+		}
+		name := "PENSTOCK_" + strings.ToUpper(strings.ReplaceAll(key, ".", "_"))
+		if value, ok := env(name); ok && value != "" {
+			if err := clientOptions[key].set(c, value); err != nil {
+				return usage("%s: %v", name, err)
+			}
+		}
+	}
+	return nil
+}
+
+// listed tells whether -X list asks for the options.
+func listed(cmd *cobra.Command) bool {
+	f := cmd.Flags().Lookup("kafka-option")
+	if f == nil {
+		return false
+	}
+	list, ok := f.Value.(pflag.SliceValue)
+	return ok && slices.Contains(list.GetSlice(), "list")
+}
+
+// listClientOptions prints the options, in place of what the command does.
+func (a *app) listClientOptions() error {
+	for _, key := range sortedKeys(clientOptions) {
+		fmt.Fprintf(a.stdout, "%-38s %s\n", key, clientOptions[key].what)
+	}
+	return errSilent(exitDone)
 }
 
 var variable = regexp.MustCompile(`\$\{([A-Za-z_][A-Za-z0-9_]*)\}`)
@@ -202,8 +246,8 @@ func expand(value string) (string, error) {
 // fileOption sets one from a file. Options that secure a connection in a way we do not know must
 // not be passed over.
 func (c *clientConfig) fileOption(key, value string) error {
-	if set := optionSetters[key]; set != nil {
-		return set(c, value)
+	if option, known := clientOptions[key]; known {
+		return option.set(c, value)
 	}
 	for _, prefix := range []string{"security.", "sasl.", "ssl."} {
 		if strings.HasPrefix(key, prefix) {

@@ -9,30 +9,6 @@ import (
 	"penstock/query/syntax"
 )
 
-// envName is the variable that sets a flag: PENSTOCK_STATE_DIR for --state-dir.
-func envName(flag string) string {
-	return "PENSTOCK_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
-}
-
-// flagsFromEnv sets the flags that the command line leaves open from the environment. The order is
-// flag, variable, default.
-func flagsFromEnv(flags *pflag.FlagSet, env func(string) (string, bool)) error {
-	var failed error
-	flags.VisitAll(func(f *pflag.Flag) {
-		if f.Changed || f.Name == "help" || f.Name == "version" || failed != nil {
-			return
-		}
-		value, ok := env(envName(f.Name))
-		if !ok || value == "" {
-			return
-		}
-		if err := flags.Set(f.Name, value); err != nil {
-			failed = usage("%s=%q: %v", envName(f.Name), value, err)
-		}
-	})
-	return failed
-}
-
 // flagError turns what pflag says about flags into a usage error with the nearest flag's name.
 func flagError(cmd *cobra.Command, err error) error {
 	f := usage("%s", err)
@@ -68,7 +44,7 @@ func knownCommand(cmd *cobra.Command, args []string) error {
 // arguments returns a check for the number of arguments; what says them in words.
 func arguments(least, most int, what string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
-		if len(args) >= least && (most < 0 || len(args) <= most) {
+		if len(args) >= least && (most < 0 || len(args) <= most) || listed(cmd) {
 			return nil
 		}
 		return usage("found %d arguments, expected %s", len(args), what).

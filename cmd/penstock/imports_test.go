@@ -45,6 +45,7 @@ var doors = []struct {
 	{"github.com/twmb/franz-go/pkg/kfake", "penstock/engine/broker", false},
 	{"github.com/chzyer/readline", "penstock/cmd/penstock", true},
 	{"github.com/spf13/cobra", "penstock/cmd/penstock", false},
+	{"github.com/BurntSushi/toml", "penstock/cmd/penstock", false},
 	{"golang.org/x/term", "penstock/cmd/penstock", true},
 	{"github.com/prometheus/client_golang", "penstock/engine/httpapi", false},
 	{"github.com/mattn/go-runewidth", "penstock/cmd/penstock", true},

@@ -32,11 +32,11 @@ func (k *kafkaFlags) add(f *pflag.FlagSet) {
 	k.security.add(f)
 }
 
-// secure works out how to connect. Brokers that the file of options names count where none are
-// given otherwise.
+// secure works out how to connect. Brokers that an option of Kafka's clients names count where
+// nothing as near names others.
 func (k *kafkaFlags) secure(a *app) (*engine.Security, error) {
 	s, brokers, err := k.security.resolve(a)
-	if err == nil && len(brokers) > 0 && !k.security.flags.Changed("brokers") {
+	if err == nil && len(brokers) > 0 && (!k.security.flags.Changed("brokers") || k.security.brokersBy > a.origins["brokers"].rank) {
 		k.brokers = brokers
 	}
 	return s, err

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -23,9 +24,10 @@ type securityFlags struct {
 	user          string
 	passwordFile  string
 
-	resolved bool
-	result   *engine.Security
-	brokers  []string
+	resolved  bool
+	result    *engine.Security
+	brokers   []string
+	brokersBy rank // who named them
 }
 
 // passwordVariable is where the password is found when no file is named.
@@ -34,7 +36,7 @@ const passwordVariable = "PENSTOCK_SASL_PASSWORD"
 func (s *securityFlags) add(f *pflag.FlagSet) {
 	s.flags = f
 	f.StringVarP(&s.config, "kafka-config", "F", "", "file with options of Kafka's clients: bootstrap.servers, security.protocol, sasl.*, ssl.*")
-	f.StringArrayVarP(&s.options, "kafka-option", "X", nil, "such an option as key=value (repeat for more)")
+	f.StringArrayVarP(&s.options, "kafka-option", "X", nil, "such an option as key=value (repeat for more; list shows them)")
 	f.BoolVar(&s.tls, "tls", false, "encrypt connections to Kafka")
 	f.StringVar(&s.ca, "tls-ca", "", "authorities (PEM) of the brokers' certificates, in place of the machine's")
 	f.StringVar(&s.cert, "tls-cert", "", "certificate (PEM) to show to brokers that ask for one")
@@ -55,7 +57,8 @@ func (s *securityFlags) resolve(a *app) (_ *engine.Security, brokers []string, e
 	return s.result, s.brokers, err
 }
 
-// read puts flags, -X and the file together, in this order.
+// read puts everything together, what is nearest last: the file of options, the environment, and
+// within each of the settings' file, variables and flags first -X and then the flag of that name.
 func (s *securityFlags) read(a *app) (_ *engine.Security, brokers []string, err error) {
 	var c clientConfig
 	if s.config != "" {
@@ -63,16 +66,20 @@ func (s *securityFlags) read(a *app) (_ *engine.Security, brokers []string, err 
 			return nil, nil, err
 		}
 	}
-	for _, option := range s.options {
-		key, value, ok := strings.Cut(option, "=")
-		if !ok {
-			return nil, nil, usage("-X takes key=value, and this has no value").hint("%s", knownOptions())
+	for _, rank := range []rank{byFile, byVariable, byFlag} {
+		before := c.brokers
+		if rank == byVariable {
+			if err := c.environment(os.LookupEnv); err != nil {
+				return nil, nil, err
+			}
 		}
-		if err := c.option(strings.TrimSpace(key), strings.TrimSpace(value)); err != nil {
+		if err := s.over(a, &c, rank); err != nil {
 			return nil, nil, err
 		}
+		if !slices.Equal(before, c.brokers) {
+			s.brokersBy = rank
+		}
 	}
-	s.flagsOver(&c)
 	if err := s.password(a, &c); err != nil {
 		return nil, nil, err
 	}
@@ -91,20 +98,37 @@ func (s *securityFlags) read(a *app) (_ *engine.Security, brokers []string, err 
 	return security, c.brokers, nil
 }
 
-// flagsOver lets flags win over the file.
-func (s *securityFlags) flagsOver(c *clientConfig) {
+// over puts what flags of a rank say over what there is.
+func (s *securityFlags) over(a *app, c *clientConfig, rank rank) error {
+	set := func(flag string) bool {
+		o, known := a.origins[flag]
+		return o.rank == rank || !known && rank == byFlag && s.flags.Changed(flag)
+	}
+	if set("kafka-option") {
+		for _, option := range s.options {
+			key, value, ok := strings.Cut(option, "=")
+			if !ok {
+				return usage("-X takes key=value, and this has no value").hint("-X list shows the options")
+			}
+			if err := c.option(strings.TrimSpace(key), strings.TrimSpace(value)); err != nil {
+				return err
+			}
+		}
+	}
 	x := &c.security
 	for _, o := range []struct {
-		from string
-		to   *string
-	}{{s.ca, &x.CAFile}, {s.cert, &x.CertFile}, {s.key, &x.KeyFile}, {s.mechanism, &x.Mechanism}, {s.user, &x.User}} {
-		if o.from != "" {
+		flag, from string
+		to         *string
+	}{{"tls-ca", s.ca, &x.CAFile}, {"tls-cert", s.cert, &x.CertFile}, {"tls-key", s.key, &x.KeyFile},
+		{"sasl-mechanism", s.mechanism, &x.Mechanism}, {"sasl-user", s.user, &x.User}} {
+		if set(o.flag) && o.from != "" {
 			*o.to = o.from
 		}
 	}
-	if s.flags.Changed("tls") {
+	if set("tls") {
 		c.tls = &s.tls
 	}
+	return nil
 }
 
 // password finds the password: in the file that a flag names, in the environment, or where the

@@ -43,6 +43,7 @@ var commands = []struct {
 	{"orders", newProduce},
 	{"orders", newTail},
 	{"orders", newBroker},
+	{"other", newConfig},
 	{"other", newVersion},
 	{"other", newCompletion},
 }
@@ -54,7 +55,8 @@ func newRoot(a *app) *cobra.Command {
 		Long: `penstock runs a file of SQL over Apache Kafka: streams go in, tables of state are kept,
 metrics come out on a topic, each interval exactly once.
 
-Every flag can also be set in the environment: --state-dir is PENSTOCK_STATE_DIR.`,
+Every flag can also be set in the environment (--state-dir is PENSTOCK_STATE_DIR) or in a file,
+` + settingsFile + `: penstock config shows what is set, and by what.`,
 		Example: `  penstock demo
   penstock help run`,
 		Args:              knownCommand,

@@ -118,7 +118,11 @@ func checkExample(t *testing.T, words []string) {
 		t.Errorf("example %q: no such command", words)
 		return
 	}
-	for _, w := range words {
+	for i, w := range words {
+		if cmd.Name() == "config" && i > 0 && !strings.HasPrefix(w, "-") && w != ">" {
+			checkExample(t, words[i:]) // what it is asked about
+			return
+		}
 		name, isFlag := strings.CutPrefix(w, "--")
 		name, _, _ = strings.Cut(name, "=")
 		if isFlag && cmd.Flag(name) == nil {
