@@ -250,16 +250,24 @@ func (c *cluster) replication(ctx context.Context, asked int) (int, error) {
 	return max(1, min(factor, len(brokers))), nil
 }
 
-// checkTopic compares a topic with what it has to be.
+// checkTopic reports a topic that is not what it has to be.
 func (c *cluster) checkTopic(ctx context.Context, s topicSpec, have topicState) error {
-	var diffs []string
+	diffs, err := c.differences(ctx, s, have)
+	if err != nil || len(diffs) == 0 {
+		return err
+	}
+	return stateError("topic %q (%s) %s; %s", s.name, s.what, strings.Join(diffs, ", "), s.hint)
+}
+
+// differences compares a topic with what it has to be.
+func (c *cluster) differences(ctx context.Context, s topicSpec, have topicState) (diffs []string, err error) {
 	if s.partitions > 0 && have.partitions != s.partitions && !s.lenient {
 		diffs = append(diffs, fmt.Sprintf("has %d partitions, expected %d", have.partitions, s.partitions))
 	}
 	if !s.lenient && len(s.configs) > 0 {
 		got, err := c.topicConfigs(ctx, s.name)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		for _, k := range slices.Sorted(maps.Keys(s.configs)) {
 			if v, ok := got[k]; ok && v != s.configs[k] {
@@ -267,10 +275,7 @@ func (c *cluster) checkTopic(ctx context.Context, s topicSpec, have topicState) 
 			}
 		}
 	}
-	if len(diffs) == 0 {
-		return nil
-	}
-	return stateError("topic %q (%s) %s; %s", s.name, s.what, strings.Join(diffs, ", "), s.hint)
+	return diffs, nil
 }
 
 func (c *cluster) topicConfigs(ctx context.Context, topic string) (map[string]string, error) {

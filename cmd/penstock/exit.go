@@ -20,7 +20,7 @@ const (
 	exitInvalid     = 3   // a query file is invalid
 	exitUnreachable = 4   // broker or server unreachable, or it refused us
 	exitState       = 5   // state, local or in Kafka, is in use, or does not fit what there is now
-	exitDifferent   = 6   // fmt -l, fmt -d: differences found
+	exitDifferent   = 6   // fmt -l, fmt -d, topics create --check: differences found
 	exitInterrupted = 130 // stopped by Ctrl-C before the work was done
 )
 

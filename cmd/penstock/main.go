@@ -42,6 +42,7 @@ var commands = []struct {
 	{"orders", newGen},
 	{"orders", newProduce},
 	{"orders", newTail},
+	{"orders", newTopics},
 	{"orders", newBroker},
 	{"other", newConfig},
 	{"other", newVersion},
