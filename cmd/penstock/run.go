@@ -14,6 +14,7 @@ import (
 	"penstock/engine"
 	"penstock/engine/broker"
 	"penstock/engine/rejects"
+	"penstock/query/plan"
 	"penstock/storage"
 )
 
@@ -42,6 +43,7 @@ own. Bad and late rows are counted, reported, and kept on topic APP-rejects.`,
 		},
 	}
 	o.add(cmd.Flags())
+	cmd.Flags().BoolVar(&o.dryRun, "dry-run", false, "only show how the file would run, and with --brokers the topics that are missing or different")
 	cmd.Flags().BoolVarP(&o.prompt, "interactive", "i", false, "talk with the running engine at a prompt, as with penstock repl")
 	return cmd
 }
@@ -54,6 +56,9 @@ func (a *app) run(ctx context.Context, o *runOptions) error {
 	if err := o.complete(a, p); err != nil {
 		return err
 	}
+	if o.dryRun {
+		return a.dryRun(ctx, o, p)
+	}
 	if o.prompt && o.http.options.Address == "off" {
 		return usage("-i asks over HTTP, which --http off has switched off")
 	}
@@ -64,6 +69,24 @@ func (a *app) run(ctx context.Context, o *runOptions) error {
 	}
 	defer r.close()
 	return r.supervise(ctx)
+}
+
+// dryRun shows the plan, and the topics where a Kafka is named. It makes and changes nothing.
+func (a *app) dryRun(ctx context.Context, o *runOptions, p *plan.Plan) error {
+	if _, err := a.stdout.WriteString(p.Explain("")); err != nil || len(o.brokers) == 0 {
+		return err
+	}
+	client, err := o.connect(ctx, a)
+	if err != nil {
+		return err
+	}
+	client.Close()
+	list, err := engine.Topics{Brokers: o.brokers, Security: o.engine.Security, App: o.app, Plan: p, FoldPartitions: o.engine.FoldPartitions}.Look(ctx)
+	if err != nil {
+		return engineError(err)
+	}
+	_, err = a.stdout.WriteString("\n" + topicsText(list))
+	return err
 }
 
 // runner is an engine with the broker below it, if that is in this process, and what is shown of

@@ -23,6 +23,7 @@ type runOptions struct {
 	stateDir     string
 	brokerListen string
 	prompt       bool // -i
+	dryRun       bool
 	engine       engine.Options
 	http         httpFlags
 }

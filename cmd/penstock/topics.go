@@ -227,7 +227,7 @@ func topicsText(list []engine.TopicReport) string {
 			fmt.Fprintf(&b, "%s: %s\n", t.Topic, d)
 		}
 		if t.Missing && t.Partitions == 0 {
-			fmt.Fprintf(&b, "%s: missing; --partitions N makes it with N partitions\n", t.Topic)
+			fmt.Fprintf(&b, "%s: missing; penstock topics create --partitions N makes it with N partitions\n", t.Topic)
 		}
 	}
 	return b.String()

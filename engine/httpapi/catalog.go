@@ -289,39 +289,7 @@ func (s *Server) rejects(w http.ResponseWriter, r *http.Request) {
 	writeValue(w, list)
 }
 
-// Graph is the dataflow as GET /v1/plan shows it: streams, tables and metrics, and what reads what.
-type Graph struct {
-	Nodes []GraphNode `json:"nodes"`
-	Edges []GraphEdge `json:"edges"`
-}
-
-// GraphNode is a stream, a table or a metric. Explain is its operator tree as text.
-type GraphNode struct {
-	Name    string `json:"name"`
-	Kind    string `json:"kind"` // stream, table, metric
-	Topic   string `json:"topic,omitempty"`
-	Explain string `json:"explain,omitempty"`
-}
-
-// GraphEdge says that To reads From.
-type GraphEdge struct {
-	From string `json:"from"`
-	To   string `json:"to"`
-}
-
 func (s *Server) plan(w http.ResponseWriter, _ *http.Request) {
-	p := s.engine.Plan()
-	g := Graph{Nodes: []GraphNode{}, Edges: []GraphEdge{}}
-	for _, st := range p.Streams {
-		g.Nodes = append(g.Nodes, GraphNode{Name: st.Name, Kind: "stream", Topic: st.Options.Topic, Explain: p.Explain(st.Name)})
-	}
-	for _, t := range p.Tables {
-		g.Nodes = append(g.Nodes, GraphNode{Name: t.Name, Kind: "table", Explain: p.Explain(t.Name)})
-		g.Edges = append(g.Edges, GraphEdge{t.Stream.Name, t.Name})
-	}
-	for _, m := range p.Metrics {
-		g.Nodes = append(g.Nodes, GraphNode{Name: m.Name, Kind: "metric", Topic: m.Topic, Explain: p.Explain(m.Name)})
-		g.Edges = append(g.Edges, GraphEdge{m.Read.Table.Name, m.Name})
-	}
+	g, _ := s.engine.Plan().Graph("")
 	writeValue(w, g)
 }
