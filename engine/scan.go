@@ -31,6 +31,7 @@ type partAnswer struct {
 
 	instance  string
 	remaining int64 // changelog records, while it is restored
+	changelog int64 // and how many there are at most: some of the offsets hold none any more
 	part      *read.Part
 }
 
@@ -105,7 +106,7 @@ func (e *Engine) standing(n int32) *partAnswer {
 		p.State, p.Percent = stateRestoring, -1
 		if at, ok := part.local.Offset(); ok && rec != nil && rec.end(n) > 0 {
 			p.Percent = int(100 * min(at+1, rec.end(n)) / rec.end(n))
-			p.remaining = max(0, rec.end(n)-at-1)
+			p.remaining, p.changelog = max(0, rec.end(n)-at-1), rec.end(n)
 		}
 	}
 	return p

@@ -91,6 +91,33 @@ func (e *Engine) countKeys(ctx context.Context) []PartitionSize {
 	return sizes
 }
 
+// Restore is how far a table partition of this process is restored from its changelog.
+type Restore struct {
+	Partition int32
+	Ready     bool
+	Done      int64 // changelog records that are read, while it is not ready
+	AtMost    int64 // and how many there are at most; 0: not known yet
+}
+
+// Restoring lists the table partitions of this process; none when all of them are ready.
+func (e *Engine) Restoring() []Restore {
+	var list []Restore
+	ready := true
+	for n := range int32(e.opts.FoldPartitions) {
+		at := e.standing(n)
+		if at.State == stateUnowned {
+			continue
+		}
+		r := Restore{Partition: n, Ready: at.State == "", Done: at.changelog - at.remaining, AtMost: at.changelog}
+		ready = ready && r.Ready
+		list = append(list, r)
+	}
+	if ready {
+		return nil
+	}
+	return list
+}
+
 // TableSizes tells how large the partitions of this process are. Row counts are up to a minute old.
 func (e *Engine) TableSizes() []PartitionSize {
 	s := e.served()

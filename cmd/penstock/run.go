@@ -101,6 +101,7 @@ type runner struct {
 	started time.Time
 	ready   bool
 	meter   meter
+	restore restoreMeter
 }
 
 // open starts the broker and opens the state. What a person can mend is said in words here,
@@ -197,11 +198,27 @@ func (r *runner) supervise(ctx context.Context) error {
 				}
 			}
 			r.meter.add(now, s)
-			if prompted == nil && (r.meter.worth(s) || r.a.errTTY) {
+			if prompted == nil && !r.restored(now, show) && (r.meter.worth(s) || r.a.errTTY) {
 				show.step(now, func() string { return r.meter.text(s) }, "running", func() []slog.Attr { return r.meter.attrs(s) })
 			}
 		}
 	}
+}
+
+// restored shows how the tables come back from their changelogs, and tells whether they do.
+func (r *runner) restored(now time.Time, show *progress) bool {
+	const message = "restoring tables"
+	if !r.restore.add(now, r.engine.Restoring()) {
+		if attrs, ok := r.restore.end(now); ok {
+			r.a.log.LogAttrs(context.Background(), slog.LevelInfo, "tables restored", attrs...)
+		}
+		return false
+	}
+	if r.restore.start() && !r.a.errTTY {
+		r.a.log.LogAttrs(context.Background(), slog.LevelInfo, message, r.restore.attrs()...)
+	}
+	show.step(now, r.restore.text, message, r.restore.attrs)
+	return true
 }
 
 // start runs the engine until ctx ends, which is no error, and sends what Run returned.
