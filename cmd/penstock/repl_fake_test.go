@@ -57,7 +57,7 @@ func (f fakeServer) Query(ctx context.Context, sql string) (*prompt.Answer, erro
 		if strings.Contains(sql, "partial") {
 			a.Fresh.Answered, a.Fresh.Missing = 2, []string{"p1 restoring 61 %"}
 		}
-		a.Fresh.AsOf = time.Date(2026, 11, 22, 10, 4, 5, 0, time.UTC)
+		a.Fresh.AsOf = nearest(10, 4, 5)
 		fakeRead(a, &c.Read)
 	}
 	return a, nil
@@ -202,4 +202,17 @@ func (fakeServer) Records(ctx context.Context, topic string, n int, each func(pr
 // Info is that of the documentation.
 func (fakeServer) Info(context.Context) (*prompt.Info, error) {
 	return &prompt.Info{Version: "0.3.0", App: "trades", Running: 3, Total: 3}, nil
+}
+
+// nearest is the moment of this time of day that is nearest: what is half a day away is shown with
+// its date.
+func nearest(hour, minute, second int) time.Time {
+	now := time.Now().UTC()
+	at := time.Date(now.Year(), now.Month(), now.Day(), hour, minute, second, 0, time.UTC)
+	if now.Sub(at) > 12*time.Hour {
+		return at.AddDate(0, 0, 1)
+	} else if at.Sub(now) > 12*time.Hour {
+		return at.AddDate(0, 0, -1)
+	}
+	return at
 }

@@ -96,7 +96,7 @@ func printed(t *testing.T, d *datadriven.TestData, a *Answer) string {
 }
 
 func footed(t *testing.T, d *datadriven.TestData, a Answer) string {
-	a.Fresh = Fresh{Lag: -1, AsOf: time.Date(2026, 11, 22, 10, 4, 5, 0, time.UTC), Took: 1800 * time.Microsecond}
+	a.Fresh = Fresh{Lag: -1, AsOf: nearest(10, 4, 5), Took: 1800 * time.Microsecond}
 	d.MaybeScanArgs(t, "lag", &a.Fresh.Lag)
 	d.MaybeScanArgs(t, "partitions", &a.Fresh.Total)
 	a.Fresh.Answered = a.Fresh.Total
@@ -239,4 +239,17 @@ func checkFault(t *testing.T, text string, diags []syntax.Diagnostic) {
 	if got, want := faultText(err, at, 0), syntax.Render("q.sql", before+text, diags); got != want {
 		t.Errorf("in a file the prompt says\n%s\nexpected\n%s", got, want)
 	}
+}
+
+// nearest is the moment of this time of day that is nearest: what is half a day away is shown with
+// its date.
+func nearest(hour, minute, second int) time.Time {
+	now := time.Now().UTC()
+	at := time.Date(now.Year(), now.Month(), now.Day(), hour, minute, second, 0, time.UTC)
+	if now.Sub(at) > 12*time.Hour {
+		return at.AddDate(0, 0, 1)
+	} else if at.Sub(now) > 12*time.Hour {
+		return at.AddDate(0, 0, -1)
+	}
+	return at
 }
