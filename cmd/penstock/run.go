@@ -280,6 +280,9 @@ func (r *runner) farewell(stopAt time.Time) {
 	}
 }
 
+// beginAgain is what helps where what is remembered no longer fits.
+const beginAgain = "penstock reset makes an application begin again, and first says what that deletes"
+
 // engineError gives an error of the engine its exit code.
 func engineError(err error) error {
 	var f *failure
@@ -295,9 +298,9 @@ func engineError(err error) error {
 	case errors.Is(err, storage.ErrOtherApp), errors.Is(err, storage.ErrNewerFormat), errors.Is(err, storage.ErrCorrupt), errors.Is(err, storage.ErrDirectory):
 		return &failure{code: exitState, id: "P5003", text: err.Error(), err: err}
 	case errors.As(err, &lost):
-		return &failure{code: exitState, id: "P5004", text: err.Error(), err: err}
+		return (&failure{code: exitState, id: "P5004", text: err.Error(), err: err}).hint(beginAgain)
 	case errors.As(err, &stop) && stop.State:
-		return &failure{code: exitState, id: "P5005", text: err.Error(), err: err}
+		return (&failure{code: exitState, id: "P5005", text: err.Error(), err: err}).hint(beginAgain)
 	case errors.Is(err, context.DeadlineExceeded):
 		return &failure{code: exitUnreachable, id: "P4001", text: fmt.Sprintf("no answer from Kafka: %v", err), err: err}
 	}
