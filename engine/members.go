@@ -22,6 +22,7 @@ type Member struct {
 	Sources    map[string][]int32 `json:"sources,omitempty"`    // by stream: source partitions read here
 	Paused     map[string][]int32 `json:"paused,omitempty"`     // and those of them that wait for slower ones
 	Memory     []MemoryUse        `json:"memory,omitempty"`     // where it went when this was said
+	Bytes      map[string]int64   `json:"bytes,omitempty"`      // of its tables, about
 }
 
 func (m Member) encode() []byte {

@@ -155,9 +155,27 @@ func TestQuery(t *testing.T) {
 			t.Errorf("%s: %v", sql, err)
 		}
 	}
+	checkSizes(t, e.Engine)
 	var bad *BindError
 	if _, err := e.Query(ctx, Query{SQL: "SELECT nothing FROM client_totals"}); !errors.As(err, &bad) || len(bad.Diags) != 1 {
 		t.Errorf("%v", err)
+	}
+}
+
+// checkSizes: what another process says of a table is added to what it has here.
+func checkSizes(t *testing.T, e *Engine) {
+	t.Helper()
+	s := e.served()
+	s.mu.Lock()
+	s.bytesDue = time.Time{} // what was said before may be of before the rows came
+	s.mu.Unlock()
+	var own int64
+	for _, p := range e.TableSizes() {
+		own += p.Bytes["client_totals"]
+	}
+	s.members.heard(1<<40, []byte("other"), Member{Instance: "other", Bytes: map[string]int64{"client_totals": 1000}}.encode(), e.opts.Clock.Now())
+	if all := e.TableBytes()["client_totals"]; own <= 0 || all != own+1000 {
+		t.Errorf("%d bytes of client_totals here, %d everywhere", own, all)
 	}
 }
 

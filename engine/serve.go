@@ -37,10 +37,12 @@ type serving struct {
 	members *members
 	history *history
 
-	mu      sync.Mutex
-	cluster *cluster                   // while the engine runs
-	ends    map[string]map[int32]int64 // by topic: end offsets when last asked
-	sizes   []PartitionSize            // when last counted
+	mu       sync.Mutex
+	cluster  *cluster                   // while the engine runs
+	ends     map[string]map[int32]int64 // by topic: end offsets when last asked
+	sizes    []PartitionSize            // when last counted
+	bytes    map[int32]map[string]int64 // by partition and table, when last asked; not changed any more
+	bytesDue time.Time                  // when to ask again
 }
 
 // Serve makes the engine answer for all processes of the application, and tell them where this one
@@ -176,7 +178,7 @@ func (s *serving) announce(ctx context.Context) {
 		now := s.engine.opts.Clock.Now()
 		me := s.self()
 		if !me.equal(said) || now.Sub(at) >= beatEvery {
-			me.Memory = s.engine.Memory()
+			me.Memory, me.Bytes = s.engine.Memory(), s.ownBytes()
 			if err := s.publish(ctx, me.encode()); err == nil {
 				said, at = me, now
 			}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"penstock/engine/core"
 	"penstock/engine/read"
 	"penstock/query/plan"
 	"penstock/query/row"
@@ -16,10 +17,11 @@ import (
 // PartitionSize is how large a table partition of this process is.
 type PartitionSize struct {
 	Partition int32
-	Bytes     int64 // on disk, all tables together
 	Remaining int64 // changelog records still to be read, while it is restored
-	// Keys are the rows by table, when last counted. Tables without a name of their own are left out.
-	Keys map[string]int64
+	// Keys are the rows by table, when last counted. Bytes is the state by table: what keys and values
+	// add up to, or for more than a few thousand rows about what they take in files. Tables without a
+	// name of their own are left out.
+	Keys, Bytes map[string]int64
 }
 
 const (
@@ -27,6 +29,10 @@ const (
 	// where it takes long: it takes a hundredth of the time.
 	sizesEvery = time.Minute
 	sizesShare = 100
+	// bytesEvery is how often it is asked at most how large tables are, addedRows up to how many rows
+	// of a partition are added up for that.
+	bytesEvery = 5 * time.Second
+	addedRows  = 10_000
 )
 
 // watchSizes counts the rows of the tables from time to time.
@@ -127,16 +133,14 @@ func (e *Engine) TableSizes() []PartitionSize {
 	s.mu.Lock()
 	counted := s.sizes
 	s.mu.Unlock()
+	bytes := s.partitionBytes()
 	var list []PartitionSize
 	for n := range int32(e.opts.FoldPartitions) {
 		at := e.standing(n)
 		if at.State == stateUnowned {
 			continue
 		}
-		p := PartitionSize{Partition: n, Remaining: at.remaining}
-		if bytes, err := e.store.Partition(tableState, n).Bytes(); err == nil {
-			p.Bytes = bytes
-		}
+		p := PartitionSize{Partition: n, Remaining: at.remaining, Bytes: bytes[n]}
 		for _, c := range counted {
 			if c.Partition == n {
 				p.Keys = c.Keys
@@ -145,6 +149,86 @@ func (e *Engine) TableSizes() []PartitionSize {
 		list = append(list, p)
 	}
 	return list
+}
+
+// tableBytes is how large each table is in a partition.
+func (e *Engine) tableBytes(n int32) map[string]int64 {
+	out := map[string]int64{}
+	part := e.store.Partition(tableState, n)
+	for _, t := range e.opts.Plan.Tables {
+		if t.Hidden {
+			continue
+		}
+		core.TableSpans(t.Name, func(lower, upper []byte) {
+			rows, bytes := 0, int64(0)
+			err := part.Scan(lower, upper, func(k, v []byte) bool {
+				rows, bytes = rows+1, bytes+int64(len(k)+len(v))
+				return rows < addedRows
+			})
+			if err == nil && rows == addedRows {
+				if files, err := part.Bytes(lower, upper); err == nil {
+					bytes = max(bytes, files)
+				}
+			}
+			out[t.Name] += bytes
+		})
+	}
+	return out
+}
+
+// partitionBytes is how large each table is in each partition of this process. That is asked again
+// after a while, which is longer where asking takes long; until then the answer is shared.
+func (s *serving) partitionBytes() map[int32]map[string]int64 {
+	now := s.engine.opts.Clock.Now()
+	s.mu.Lock()
+	known, due := s.bytes, s.bytesDue
+	s.mu.Unlock()
+	began := time.Now()
+	bytes := map[int32]map[string]int64{}
+	for n := range int32(s.engine.opts.FoldPartitions) {
+		switch {
+		case s.engine.standing(n).State == stateUnowned:
+		case known[n] != nil && now.Before(due):
+			bytes[n] = known[n]
+		default:
+			bytes[n] = s.engine.tableBytes(n)
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.bytes = bytes; !now.Before(due) {
+		s.bytesDue = now.Add(max(bytesEvery, sizesShare*time.Since(began)))
+	}
+	return bytes
+}
+
+// ownBytes is how large each table is in this process.
+func (s *serving) ownBytes() map[string]int64 {
+	total := map[string]int64{}
+	for _, tables := range s.partitionBytes() {
+		for name, b := range tables {
+			total[name] += b
+		}
+	}
+	return total
+}
+
+// TableBytes is how large each table is over all processes, as they last said.
+func (e *Engine) TableBytes() map[string]int64 {
+	s := e.served()
+	if s == nil {
+		return nil
+	}
+	total := s.ownBytes()
+	for _, m := range s.members.alive(e.opts.Clock.Now()) {
+		if m.Instance == e.opts.InstanceID {
+			continue
+		}
+		for name, b := range m.Bytes {
+			total[name] += b
+		}
+	}
+	return total
 }
 
 // emitted tells the service of the results among the records of a flush that was committed.

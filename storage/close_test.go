@@ -29,7 +29,7 @@ func TestEveryCallAfterCloseIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, getErr := p.Get([]byte("a"))
-	_, bytesErr := p.Bytes()
+	_, bytesErr := p.Bytes(nil, nil)
 	_, snapErr := p.NewSnapshot()
 	_, snapGetErr := snap.Get([]byte("a"))
 	_, itErr := snap.Iterator(nil, nil, false)

@@ -293,16 +293,15 @@ func decodePos(b []byte) (offset int64, at time.Time) {
 	return int64(binary.BigEndian.Uint64(b[:8])), time.UnixMicro(int64(binary.BigEndian.Uint64(b[8:])))
 }
 
-// Bytes estimates the disk space of the partition. What is still in memory is
-// not in it.
-func (p *Partition) Bytes() (n int64, err error) {
+// Bytes estimates the disk space of the rows with lower <= key < upper; a nil
+// bound is open. What is still in memory is not in it.
+func (p *Partition) Bytes(lower, upper []byte) (n int64, err error) {
 	if err := p.enter(); err != nil {
 		return 0, err
 	}
 	defer p.leave()
 	defer p.store.caught(&err)
-	_, to := p.span(nil, nil)
-	size, err := p.store.db.EstimateDiskUsage(p.position(), to)
+	size, err := p.store.db.EstimateDiskUsage(p.span(lower, upper))
 	if err != nil {
 		return 0, p.store.read(err)
 	}

@@ -69,6 +69,15 @@ const (
 	kindShare  = 'e'
 )
 
+// TableSpans calls fn for the parts of the state that are a table's: keys in [lower, upper).
+func TableSpans(table string, fn func(lower, upper []byte)) {
+	i := idOf(table)
+	for _, kind := range []byte{kindOpen, kindClosed, kindPane, kindWindow} {
+		lower := append([]byte{kind}, i[:]...)
+		fn(lower, prefixEnd(lower))
+	}
+}
+
 // id is how tables and metrics are named in keys.
 type id [4]byte
 

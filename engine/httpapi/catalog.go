@@ -20,6 +20,7 @@ type Table struct {
 	Window  string   `json:"window,omitempty"`
 	Columns []Column `json:"columns"`
 	Text    string   `json:"text"`
+	Bytes   int64    `json:"bytes"` // of its state in all processes, about
 }
 
 // Metric is a metric as GET /v1/metrics lists it.
@@ -63,11 +64,12 @@ func listed(l *plan.Listing, name, column string) string {
 func (s *Server) tables(w http.ResponseWriter, _ *http.Request) {
 	p := s.engine.Plan()
 	show := p.Show("TABLES")
+	bytes := s.engine.TableBytes()
 	list := []Table{}
 	for _, t := range p.Tables {
 		if !t.Hidden {
 			list = append(list, Table{Name: t.Name, Stream: t.Stream.Name, Key: keyColumns(t),
-				Window: listed(show, t.Name, "window"), Columns: wireColumns(t.Columns()), Text: t.Text})
+				Window: listed(show, t.Name, "window"), Columns: wireColumns(t.Columns()), Text: t.Text, Bytes: bytes[t.Name]})
 		}
 	}
 	writeValue(w, list)

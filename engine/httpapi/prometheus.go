@@ -69,7 +69,7 @@ var (
 	lagSeconds  = desc("consumer_lag_seconds", "How old the newest row read is while records wait, where time is Kafka's.", "topic", "partition")
 	watermark   = desc("watermark_timestamp_seconds", "The lowest clock of the stream's partitions that are read here.", "stream")
 	tableKeys   = desc("table_keys", "Rows of a table, when last counted.", "table", "partition")
-	tableSize   = desc("table_size_bytes", "Disk space of a partition of all tables together.", "table", "partition")
+	tableSize   = desc("table_size_bytes", "Size of the state of a table, about.", "table", "partition")
 	restoring   = desc("restore_remaining_records", "Changelog records that a partition of the tables still has to read.", "table", "partition")
 	rebalances  = desc("rebalances_total", "Times that partitions were assigned to this process.")
 	memoryUse   = desc("memory_bytes", "Memory that a part of the process holds, as SHOW MEMORY lists it.", "component")
@@ -109,7 +109,9 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 	counter(rebalances, float64(n))
 	for _, t := range e.TableSizes() {
 		p := strconv.Itoa(int(t.Partition))
-		gauge(tableSize, float64(t.Bytes), "all", p)
+		for name, bytes := range t.Bytes {
+			gauge(tableSize, float64(bytes), name, p)
+		}
 		gauge(restoring, float64(t.Remaining), "all", p)
 		for name, keys := range t.Keys {
 			gauge(tableKeys, float64(keys), name, p)

@@ -116,7 +116,11 @@ func (r *Remote) Relations(ctx context.Context) ([]Relation, error) {
 		if t.Window != "" && !strings.HasPrefix(t.Window, "none") {
 			source += ", " + t.Window
 		}
-		list = append(list, Relation{Name: t.Name, Kind: "table", Key: strings.Join(t.Key, ", "), Columns: columnsFrom(t.Columns), Keys: -1, Bytes: -1, Source: source})
+		relation := Relation{Name: t.Name, Kind: "table", Key: strings.Join(t.Key, ", "), Columns: columnsFrom(t.Columns), Keys: -1, Bytes: -1, Source: source}
+		if t.Bytes > 0 { // a process may not have said yet
+			relation.Bytes = t.Bytes
+		}
+		list = append(list, relation)
 	}
 	for _, m := range metrics {
 		list = append(list, Relation{Name: m.Name, Kind: "metric", Columns: columnsFrom(m.Columns), Keys: -1, Bytes: -1, Source: m.Emits + " -> " + m.Topic})
