@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -41,6 +42,22 @@ type Answer struct {
 	Reason string
 	Fresh  Freshness
 	Took   time.Duration
+
+	budget *read.Budget // that its rows are counted in; nil: in none
+}
+
+// holds counts the rows among what all queries hold until Close, or until the garbage collector
+// finds that nobody has the answer any more.
+func (a *Answer) holds(b *read.Budget) {
+	a.budget = b
+	runtime.AddCleanup(a, (*read.Budget).Release, b)
+}
+
+// Close tells that the rows are not needed any more: other queries may then hold as much. Safe twice.
+func (a *Answer) Close() {
+	if a.budget != nil {
+		a.budget.Release()
+	}
 }
 
 // Freshness says what an answer was made from. An answer that reads no table has no partitions.

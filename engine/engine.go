@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"penstock/engine/read"
 	"penstock/query/plan"
 	"penstock/storage"
 )
@@ -24,6 +25,7 @@ type Engine struct {
 	topics  *topicIDs
 	trimmer *trimmer
 	scans   chan struct{} // one for each partition that is read from end to end, of all queries
+	queries *read.Budget  // what all queries together may hold
 
 	mu     sync.Mutex
 	stages []*stage
@@ -46,6 +48,7 @@ func New(o Options) (*Engine, error) {
 	e := &Engine{opts: o, log: o.Logger.With("app", o.App), routes: map[string]*routeLogic{}, state: "starting",
 		scans: make(chan struct{}, scansAtOnce())}
 	s := sharesOf(o.Memory)
+	e.queries = read.NewBudget(read.Limits{Bytes: s.query})
 	store, err := storage.Open(o.StateDir, storage.Options{
 		App: o.App, CacheBytes: s.cache, MemTableBytes: s.memTable, MaxMemTables: maxMemTables, Logger: o.Logger.With("lib", "pebble"), OnFault: e.storeFault,
 	})

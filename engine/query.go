@@ -63,10 +63,12 @@ func (e *Engine) command(ctx context.Context, q Query, cmd plan.Command) (*Answe
 		return textAnswer(cmd.Name, cmd.Text), nil
 	case *plan.Query:
 		a := &Answer{Fresh: Freshness{Lag: -1, Exact: q.Closed}}
-		b := read.NewBudget(read.Limits{Rows: q.MaxRows, Bytes: q.MaxBytes})
+		b := e.queries.Within(read.Limits{Rows: q.MaxRows, Bytes: q.MaxBytes})
 		if err := e.read(ctx, q, &cmd.Read, a, b); err != nil {
+			b.Release()
 			return nil, err
 		}
+		a.holds(b)
 		return a, nil
 	}
 	return nil, fmt.Errorf("a statement of kind %T", cmd)

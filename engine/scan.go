@@ -177,7 +177,9 @@ func (e *Engine) AnswerPart(ctx context.Context, q PartRequest) ([]byte, error) 
 	if len(q.Partitions) > e.opts.FoldPartitions {
 		return nil, fmt.Errorf("%d partitions asked for, there are %d", len(q.Partitions), e.opts.FoldPartitions)
 	}
-	parts, err := e.scanLocal(ctx, leaf, q.Partitions, q.Closed, read.NewBudget(read.Limits{Rows: q.MaxRows, Bytes: q.MaxBytes}))
+	b := e.queries.Within(read.Limits{Rows: q.MaxRows, Bytes: q.MaxBytes})
+	defer b.Release()
+	parts, err := e.scanLocal(ctx, leaf, q.Partitions, q.Closed, b)
 	if err != nil {
 		return nil, err
 	}

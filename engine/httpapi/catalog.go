@@ -162,6 +162,9 @@ func (s *Server) tableKey(w http.ResponseWriter, r *http.Request) {
 		terms = append(terms, ident(k)+" = "+literal(given[i]))
 	}
 	a, err := s.run(r.Context(), QueryRequest{SQL: "SELECT * FROM " + ident(t.Name) + " WHERE " + strings.Join(terms, " AND ")}, "http")
+	if err == nil {
+		defer a.Close()
+	}
 	switch {
 	case err != nil:
 		fail(w, err)

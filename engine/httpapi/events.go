@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -87,16 +88,17 @@ func (s *Server) subscribe(w http.ResponseWriter, r *http.Request, q QueryReques
 	tick, beat := time.NewTicker(every), time.NewTicker(heartbeatEvery)
 	defer tick.Stop()
 	defer beat.Stop()
-	var last []byte
-	for {
-		rows := rowBytes(a)
-		if last == nil || !bytes.Equal(rows, last) {
+	var last [sha256.Size]byte
+	for first := true; ; first = false {
+		if rows := sha256.Sum256(rowBytes(a)); first || rows != last {
 			var b bytes.Buffer
 			if writeJSON(&b, a, wireTail(a)) != nil || out.event("", "answer", b.Bytes()) != nil {
+				a.Close()
 				return
 			}
 			last = rows
 		}
+		a.Close()
 		for waiting := true; waiting; {
 			select {
 			case <-r.Context().Done():

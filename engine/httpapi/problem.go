@@ -43,6 +43,8 @@ func problemOf(err error) *Problem {
 		return p
 	case errors.As(err, &bind):
 		return bindProblem(bind)
+	case errors.As(err, &limit) && limit.What == "queries":
+		return newProblem(http.StatusTooManyRequests, codeBusy, limit.Error(), "")
 	case errors.As(err, &limit):
 		return newProblem(http.StatusUnprocessableEntity, codeLimit, limit.Error(), "")
 	case errors.As(err, &large):

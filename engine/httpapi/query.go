@@ -40,6 +40,7 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, q QueryRequest, 
 		fail(w, err)
 		return
 	}
+	defer a.Close()
 	writeAnswer(w, a, as)
 }
 

@@ -16,8 +16,9 @@ type condition struct {
 	reason string
 }
 
-func newCondition(n expr.Node) *condition {
+func newCondition(n expr.Node, text *expr.TextRoom) *condition {
 	c := &condition{node: n, sel: make([]int32, 0, row.MaxBatch)}
+	c.errs.Text = text
 	if n != nil {
 		c.prog = expr.Compile(n)
 	}
@@ -89,7 +90,9 @@ type column struct {
 	vec  *row.Vector
 }
 
-func newColumn(n expr.Node) *column { return &column{node: n, prog: expr.Compile(n)} }
+func newColumn(n expr.Node, text *expr.TextRoom) *column {
+	return &column{node: n, prog: expr.Compile(n), errs: expr.Errors{Text: text}}
+}
 
 // eval computes the positions in sel.
 func (c *column) eval(b *row.Batch, sel []int32) {

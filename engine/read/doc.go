@@ -31,6 +31,8 @@
 //
 // # Limits
 //
-// A Budget bounds the rows and the memory of one query over all its parts; the context is looked
-// at with every batch. Nothing in here waits.
+// A Budget bounds the rows and the memory of one query over all its parts, and of all queries that
+// run together: rows and groups that are kept, the vectors of compiled expressions, which are counted
+// before they are made, and the text that functions make of one batch. The context is looked at with
+// every batch. Nothing in here waits.
 package read

@@ -17,13 +17,13 @@ type grouper struct {
 	args   []*column // nil: COUNT(*)
 	filter []*condition
 	budget *Budget
+	text   expr.TextRoom // of one batch
 
 	slots  map[string]int32
 	names  [][]byte // group key by slot
 	accs   []expr.Acc
 	arena  arena
 	held   int64
-	counts int // batches since the accumulators were last weighed
 	weight int64
 	err    error
 
@@ -34,18 +34,19 @@ type grouper struct {
 }
 
 func newGrouper(s *shape, budget *Budget) *grouper {
-	g := &grouper{shape: s, where: newCondition(s.filter), budget: budget, slots: map[string]int32{},
+	g := &grouper{shape: s, budget: budget, text: budget.textRoom(), slots: map[string]int32{},
 		at: make([]int32, row.MaxBatch), times: make([]int64, row.MaxBatch)}
+	g.where = newCondition(s.filter, &g.text)
 	for _, k := range s.groups.keys {
-		g.keys = append(g.keys, newColumn(k))
+		g.keys = append(g.keys, newColumn(k, &g.text))
 	}
 	for i, a := range s.groups.aggs {
 		var arg *column
 		if n := s.groups.args[i]; n != nil {
-			arg = newColumn(n)
+			arg = newColumn(n, &g.text)
 		}
 		g.args = append(g.args, arg)
-		g.filter = append(g.filter, newCondition(s.groups.filters[i]))
+		g.filter = append(g.filter, newCondition(s.groups.filters[i], &g.text))
 		g.accs = append(g.accs, a.NewAcc())
 	}
 	return g
@@ -54,6 +55,7 @@ func newGrouper(s *shape, budget *Budget) *grouper {
 // take is the grouper's sink.
 func (g *grouper) take(rows *core.RowBatch) bool {
 	b := &rows.Batch
+	g.text.Reset()
 	sel := g.where.pass(b, rows.Faults)
 	for _, k := range g.keys {
 		k.eval(b, sel)
@@ -75,8 +77,9 @@ func (g *grouper) take(rows *core.RowBatch) bool {
 	for _, i := range rows.Faults {
 		g.faulty(rows.Values(int(i)))
 	}
-	if g.counts++; g.counts%16 == 0 {
-		g.weigh()
+	g.weigh()
+	if g.text.Over() && g.err == nil {
+		g.err = g.budget.textError()
 	}
 	return g.err == nil
 }
@@ -209,6 +212,11 @@ func (g *grouper) finish() (*Rows, *Part, error) {
 		g.grow()
 	}
 	out := overGroups(r)
+	giveBack, err := out.reserve(g.budget)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer giveBack()
 	x := newSelector(out, g.budget)
 	used, _ := out.columns()
 	f := newFiller(out.in, used, x.take)

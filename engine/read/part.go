@@ -51,6 +51,11 @@ func Over(ctx context.Context, r *plan.Read, in *Rows, b *Budget) (*Part, error)
 
 // run sends rows through a shape.
 func (s *shape) run(ctx context.Context, b *Budget, source func(sink) error) (*Part, error) {
+	giveBack, err := s.reserve(b)
+	if err != nil {
+		return nil, err
+	}
+	defer giveBack()
 	var to sink
 	var part func() (*Part, error)
 	if s.groups != nil {
@@ -60,7 +65,7 @@ func (s *shape) run(ctx context.Context, b *Budget, source func(sink) error) (*P
 		x := newSelector(s, b)
 		to, part = x.take, x.part
 	}
-	err := source(func(b *core.RowBatch) bool { return ctx.Err() == nil && to(b) })
+	err = source(func(b *core.RowBatch) bool { return ctx.Err() == nil && to(b) })
 	if err == nil {
 		err = ctx.Err()
 	}
@@ -114,7 +119,7 @@ func Merge(r *plan.Read, parts []*Part, b *Budget) (*Answer, error) {
 
 // emptyGroups are the groups of a read to which nothing was added yet.
 func emptyGroups(r *plan.Read, b *Budget) *grouper {
-	g := &grouper{shape: &shape{read: r}, where: newCondition(nil), budget: b, slots: map[string]int32{}}
+	g := &grouper{shape: &shape{read: r}, where: newCondition(nil, nil), budget: b, slots: map[string]int32{}}
 	for _, a := range r.Aggs {
 		g.accs = append(g.accs, a.NewAcc())
 	}

@@ -365,6 +365,13 @@ func TestLimits(t *testing.T) {
 		{"SELECT DISTINCT k, n, name FROM t", Limits{Bytes: 64 << 10}, "bytes"},
 		{"SELECT k, name, n, MAX(c) FROM t GROUP BY k, name, n", Limits{Bytes: 64 << 10}, "bytes"},
 		{"SELECT * FROM t ORDER BY c LIMIT 3", Limits{Bytes: 64 << 10}, ""},
+		{"SELECT k FROM t WHERE k + 1 IN (" + strings.Repeat("1, ", 5000) + "1)", Limits{Bytes: 16 << 20}, ""},
+		{"SELECT SUM(CASE k " + strings.Repeat("WHEN 1 THEN 2 ", 1000) + "END) AS x FROM t", Limits{Bytes: 16 << 20}, "expressions"},
+		{"SELECT MAX(c) AS m FROM t GROUP BY n HAVING CASE MAX(c) " + strings.Repeat("WHEN 1 THEN 2 ", 1000) + "END = 3", Limits{Bytes: 16 << 20}, "expressions"},
+		{"SELECT MAX(LENGTH(LPAD(name, 200000, 'x'))) AS l FROM t", Limits{Bytes: 16 << 20}, "text"},
+		{"SELECT k FROM t ORDER BY LENGTH(UPPER(REPEAT(name, 50000))) LIMIT 3", Limits{Bytes: 16 << 20}, "text"},
+		{"SELECT k FROM t WHERE LENGTH(REPEAT(name, 50000) || name || name) > 7", Limits{Bytes: 16 << 20}, "text"},
+		{"SELECT MAX(LENGTH(LPAD(name, 500, 'x'))) AS l FROM t", Limits{Bytes: 16 << 20}, ""},
 	} {
 		_, err := answer(bindRead(t, p, x.query), c, false, false, x.limits)
 		var le *LimitError
@@ -372,6 +379,29 @@ func TestLimits(t *testing.T) {
 		case x.what == "" && err != nil, x.what != "" && !errors.As(err, &le), le != nil && le.What != x.what:
 			t.Errorf("%s with %+v: %v, expected the limit of %q", x.query, x.limits, err, x.what)
 		}
+	}
+}
+
+// Queries at the same time share what all may hold, and give it back.
+func TestQueriesShare(t *testing.T) {
+	all := NewBudget(Limits{Bytes: 100})
+	a, b := all.Within(Limits{Bytes: 80}), all.Within(Limits{Bytes: 80})
+	var le *LimitError
+	if err := a.take(70); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.take(70); !errors.As(err, &le) || le.What != "queries" {
+		t.Errorf("%v, expected the limit of all queries", err)
+	}
+	if err := b.take(20); !errors.As(err, &le) || le.What != "bytes" {
+		t.Errorf("%v, expected the limit of one query", err)
+	}
+	b.Release()
+	b.Release()
+	a.Release()
+	c := all.Within(Limits{Bytes: 80})
+	if err := c.take(80); err != nil {
+		t.Errorf("%v, though nothing is held", err)
 	}
 }
 

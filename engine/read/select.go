@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"penstock/engine/core"
+	"penstock/query/expr"
 	"penstock/query/plan"
 	"penstock/query/row"
 )
@@ -24,7 +25,8 @@ type selector struct {
 	output []*column
 	cols   []row.Column
 	budget *Budget
-	want   int // rows to keep; -1: all
+	text   expr.TextRoom // of one batch
+	want   int           // rows to keep; -1: all
 	count  uint64
 
 	list  []entry
@@ -41,12 +43,13 @@ type selector struct {
 
 func newSelector(s *shape, budget *Budget) *selector {
 	r := s.read
-	x := &selector{shape: s, where: newCondition(s.filter), budget: budget, want: -1, cols: r.Columns()}
+	x := &selector{shape: s, budget: budget, text: budget.textRoom(), want: -1, cols: r.Columns()}
+	x.where = newCondition(s.filter, &x.text)
 	for _, o := range s.rows.order {
-		x.order = append(x.order, newColumn(o.Expr))
+		x.order = append(x.order, newColumn(o.Expr, &x.text))
 	}
 	for _, o := range s.rows.output {
-		x.output = append(x.output, newColumn(o.Expr))
+		x.output = append(x.output, newColumn(o.Expr, &x.text))
 	}
 	switch {
 	case r.Distinct:
@@ -60,6 +63,7 @@ func newSelector(s *shape, budget *Budget) *selector {
 // take is the selector's sink.
 func (x *selector) take(rows *core.RowBatch) bool {
 	b := &rows.Batch
+	x.text.Reset()
 	sel := x.where.pass(b, rows.Faults)
 	for n, o := range x.order {
 		o.eval(b, sel)
@@ -94,6 +98,9 @@ func (x *selector) take(rows *core.RowBatch) bool {
 		}
 		x.keep(x.keys[from:x.ends[n]], x.buf)
 		from = x.ends[n]
+	}
+	if x.text.Over() && x.err == nil {
+		x.err = x.budget.textError()
 	}
 	for _, i := range rows.Faults {
 		x.faulty(rows.Values(int(i)), x.count-uint64(b.N)+uint64(i))

@@ -113,7 +113,11 @@ func (n *apply) compile(c *compiler) step {
 		} else {
 			sel = scratch.drop(sel, args, out)
 		}
-		im.vec(f, sel, args, out)
+		if room := f.errs.Text; room != nil && out.Str != nil {
+			room.fill(out, sel, func(sel []int32) { im.vec(f, sel, args, out) })
+		} else {
+			im.vec(f, sel, args, out)
+		}
 		return out
 	}
 }

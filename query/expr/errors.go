@@ -43,6 +43,9 @@ func (e *UnknownFunction) Error() string {
 // ready. It belongs to the goroutine that evaluates the batch, and serves any number of
 // programs over it: a row that failed in one has failed in all.
 type Errors struct {
+	// Text bounds the text that is made; nil: nothing does.
+	Text *TextRoom
+
 	at     []error
 	failed []int32
 }
