@@ -123,6 +123,9 @@ func (c *terminal) press(keys string) {
 	}
 }
 
+// endOfOutput is what a test writes behind the output of a program.
+const endOfOutput = "\x00end of output\x00"
+
 // wait waits for the end of the program and until everything that it wrote was read: what the test
 // writes itself comes behind it.
 func (c *terminal) wait() error {
@@ -132,11 +135,10 @@ func (c *terminal) wait() error {
 	if !stuck.Stop() {
 		c.t.Fatalf("it did not end; on the terminal so far:\n%q", c.seen())
 	}
-	const mark = "\x00end of output\x00"
-	if _, err := c.tty.WriteString(mark); err != nil {
+	if _, err := c.tty.WriteString(endOfOutput); err != nil {
 		c.t.Fatal(err)
 	}
-	c.await(0, mark)
+	c.await(0, endOfOutput)
 	return err
 }
 

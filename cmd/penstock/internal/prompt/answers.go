@@ -113,14 +113,14 @@ func (s *Session) print(w io.Writer, a *Answer, toOut bool) error {
 	}
 	if people(s.Settings.Format) && !s.Settings.Rows && (toOut || s.Settings.Format == "aligned") {
 		for _, n := range a.Notes {
-			fmt.Fprintln(w, safe(n))
+			fmt.Fprintln(w, wrapWords(safe(n), sh.width, 2))
 		}
 		if a.Text == "" && a.Title == "" {
 			style := "2"
 			if a.Fresh.Partial() {
 				style = "33"
 			}
-			fmt.Fprintln(w, sh.paint(style, footer(a)))
+			fmt.Fprintln(w, sh.paint(style, wrapWords(footer(a), sh.width, 1)))
 		}
 	}
 	if s.person && toOut {

@@ -53,8 +53,9 @@ func (s *Session) banner(ctx context.Context) {
 	if s.Quiet {
 		return
 	}
-	fmt.Fprintln(s.Out, s.connected(info))
-	fmt.Fprintln(s.Out, `Type \? for help, \d to look around, end statements with ;`)
+	width, _ := s.size()
+	fmt.Fprintln(s.Out, wrapWords(s.connected(info), width, 2))
+	fmt.Fprintln(s.Out, wrapWords(`Type \? for help, \d to look around, end statements with ;`, width, 2))
 	fmt.Fprintln(s.Out)
 }
 
@@ -301,7 +302,7 @@ func (s *Session) rejects(ctx context.Context, arg string, _ script) error {
 		if r.Share >= 0 {
 			text += fmt.Sprintf(", %.2f %% of records", r.Share*100)
 		}
-		fmt.Fprintln(s.Out, s.paint("2", "("+text+")"))
+		fmt.Fprintln(s.Out, s.paint("2", wrapWords("("+text+")", width, 1)))
 		return nil
 	})
 }
@@ -318,17 +319,27 @@ func (s *Session) rejectText(r Reject, width int) string {
 		indent = min(len(where), max(2, width/3))
 	}
 	line := safe(strings.TrimRight(r.Line, "\r\n"))
-	text := " " + s.paint("1", pad(where, indent, false)) + "  " + reason + "\n"
+	head := s.paint("1", pad(where, indent, false)) + "  "
+	text := " " + head + reason + "\n"
+	if widthOf(where)+3+widthOf(reason) > width {
+		indent = min(indent, 1)
+		text = " " + s.paint("1", where) + "\n" + wrapWords("  "+reason, width, 2) + "\n"
+	}
 	room := max(10, width-indent-3)
 	space := strings.Repeat(" ", indent+3)
-	text += space + clip(line, room) + "\n"
+	at, marked := 0, 0
 	if quoted, ok := quotedIn(r.Reason); ok {
 		if i := strings.Index(line, quoted); i >= 0 {
-			at := widthOf(line[:i])
-			if n := widthOf(quoted); n > 0 && at+n <= room {
-				text += space + strings.Repeat(" ", at) + s.paint("31", strings.Repeat("~", n)) + "\n"
-			}
+			at, marked = widthOf(line[:i]), widthOf(quoted)
 		}
+	}
+	if over := at + marked + 1 - room; marked > 0 && over > 0 && marked+2 < room {
+		rest, dropped := widths.TruncateLeft(line, over, "…"), widthOf(line)
+		line, at = rest, at-(dropped-widthOf(rest))
+	}
+	text += space + clip(line, room) + "\n"
+	if marked > 0 && at+marked <= room {
+		text += space + strings.Repeat(" ", at) + s.paint("31", strings.Repeat("~", marked)) + "\n"
 	}
 	return text
 }

@@ -42,8 +42,11 @@ func wrapFault(text string, columns int) string {
 }
 
 // wrapWords breaks a line where it has spaces, so that it fits; what follows is indented. A word that is
-// wider than the screen is left to the terminal.
+// wider than the screen is left to the terminal. Where there is none, columns is 0 and nothing is broken.
 func wrapWords(line string, columns, indent int) string {
+	if columns < 1 {
+		return line
+	}
 	var out strings.Builder
 	for widths.StringWidth(strings.TrimRight(line, "\n")) > columns {
 		at, used := 0, 0

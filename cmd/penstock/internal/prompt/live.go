@@ -44,7 +44,7 @@ func (s *Session) live(ctx context.Context, arg string, _ script) error {
 	for _, l := range v.view.Draw(width, 1000, s.Color, "", v.foot) {
 		fmt.Fprintln(s.Out, l)
 	}
-	fmt.Fprintf(s.Out, "view closed after %s, metric keeps running\n", seconds(time.Since(started)))
+	fmt.Fprintln(s.Out, wrapWords("view closed after "+seconds(time.Since(started))+", metric keeps running", width, 2))
 	return nil
 }
 
