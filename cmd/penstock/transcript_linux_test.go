@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -317,4 +318,63 @@ func (x *transcript) compare() {
 			x.t.Fatalf("%s:%d:\nexpected %q\n     got %q\nall of it:\n%s", x.name, i+1, want, got, strings.Join(x.seen, "\n"))
 		}
 	}
+}
+
+// TestTranscriptOfDemo asks a running demo what the demo itself says how to ask, while its orders come in.
+func TestTranscriptOfDemo(t *testing.T) {
+	demo := startTerminal(t, 120, 20, nil, "penstock", "demo", "--seed", "1", "--rate", "500/s")
+	var server string
+	demo.await(0, "AAPL")
+	for _, line := range play(demo.seen(), 120, 20).lines() {
+		if m := regexp.MustCompile(`q to leave   penstock sql( http://\S+)?   Kafka at `).FindStringSubmatch(line); m != nil {
+			server = cmp.Or(strings.TrimSpace(m[1]), defaultURL)
+		}
+	}
+	if server == "" {
+		t.Fatalf("the demo does not say where it answers:\n%s", strings.Join(play(demo.seen(), 120, 20).lines(), "\n"))
+	}
+	p := &talker{terminal: startTerminal(t, 100, 40, []string{"PENSTOCK_HISTORY=-", "NO_COLOR=1", "PENSTOCK_PAGER=cat"}, "penstock", "sql", server)}
+	p.sees("connected to "+strings.TrimPrefix(server, "http://")+"  group demo  8/8 partitions running, lag ", "demo=> ")
+	p.types("select client_id, total from client_totals\r")
+	p.sees("  -> ")
+	p.types("    order by total desc limit 3;\r")
+	p.sees("(3 rows, ", " ms, 8/8 partitions, lag ", ", as of ", "demo=> ")
+	p.types("\\live select symbol, volume from TOP5STOCKS order by volume desc limit 5\r")
+	p.sees("┌ TOP5STOCKS ─", " every 1 s, q to leave ┐", "│  1   AAPL ████", "└ as of ", "   5 rows ─", "%") // the next answer
+	p.types("q")
+	p.sees("view closed after ", ", metric keeps running", "demo=> ")
+	p.types("\\rejects 2\r")
+	p.sees("orders/", " @ ", " since start, 0.", " % of records)", "demo=> ")
+	p.types("\\tail orders 1\r")
+	p.sees(" @ ", " @ ", " @ ") // one that was there, and those that come
+	p.types("q")
+	p.sees("closed after ", "demo=> ")
+	if rows := tableOn(play(p.seen(), 100, 40).lines()); rows != 5 {
+		t.Errorf("the table has %d lines whose columns are below each other, expected 5:\n%s", rows, strings.Join(play(p.seen(), 100, 40).lines(), "\n"))
+	}
+	p.types(ctrlD)
+	p.ends(exitDone)
+	out, err := exec.Command("penstock", "sql", server, "-c", "select client_id, total from client_totals limit 2", "--format", "jsonl").CombinedOutput()
+	if !regexp.MustCompile(`^(\{"client_id":\d+,"total":"[\d.]+"\}\n){2}$`).Match(out) {
+		t.Errorf("%v %s", err, out)
+	}
+	demo.press("q")
+	demo.leave(exitDone)
+}
+
+// tableOn counts the lines of the first table on a screen whose columns are where those of its heading are.
+func tableOn(lines []string) (n int) {
+	for i, line := range lines {
+		bar := strings.Index(line, " | ")
+		if bar < 0 || i+1 == len(lines) || !strings.HasPrefix(lines[i+1], "-") {
+			continue
+		}
+		for _, l := range lines[i:] {
+			if len(l) <= bar+1 || l[bar+1] != '|' && l[bar+1] != '+' {
+				return n
+			}
+			n++
+		}
+	}
+	return n
 }
