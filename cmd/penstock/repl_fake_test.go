@@ -167,7 +167,7 @@ func (fakeServer) Rejects(_ context.Context, n int) (*prompt.Rejects, error) {
 // Tail gives n results and then waits.
 func (fakeServer) Tail(ctx context.Context, metric string, n int, each func(prompt.Result) error) error {
 	for i := range n {
-		end := time.Date(2026, 11, 22, 10, 4, 5*i, 0, time.UTC)
+		end := nearest(10, 4, 5*i)
 		if err := each(prompt.Result{Metric: metric, End: end, Columns: []string{"count"}, Rows: [][]json.RawMessage{{json.RawMessage(strconv.Itoa(4118 + i))}}}); err != nil {
 			return err
 		}
@@ -184,7 +184,7 @@ func (fakeServer) Topics(context.Context) ([]string, error) {
 // Records gives n records, one of them with bytes that are no text, and then waits.
 func (fakeServer) Records(ctx context.Context, topic string, n int, each func(prompt.Record) error, skipped func(int64) error) error {
 	for i := range n {
-		r := prompt.Record{Partition: 1, Offset: int64(40117 + i), Time: time.Date(2026, 11, 22, 10, 4, i, 0, time.UTC), Value: []byte("line " + strconv.Itoa(i))}
+		r := prompt.Record{Partition: 1, Offset: int64(40117 + i), Time: nearest(10, 4, i), Value: []byte("line " + strconv.Itoa(i))}
 		if i == 1 {
 			r.Key, r.Value, r.Cut = []byte("80"), []byte("\xff\x00\x1b[2Jgone"), true
 		}
