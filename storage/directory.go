@@ -19,6 +19,7 @@ const (
 	pidFile    = "PID"
 	dbDir      = "db"
 	damagedDir = "db.damaged"
+	panicFile  = "PANIC"
 )
 
 // directory is a state directory that this process has locked.
@@ -26,6 +27,8 @@ type directory struct {
 	fs   vfs.FS
 	path string
 	lock io.Closer
+
+	listens bool // see listen
 }
 
 func isNotExist(err error) bool { return errors.Is(err, iofs.ErrNotExist) }
@@ -73,6 +76,7 @@ func (d *directory) unlock() error {
 	if d.lock == nil {
 		return nil
 	}
+	d.silence()
 	// The pid goes first: one that is found belongs to whoever has the lock.
 	_ = d.fs.Remove(d.fs.PathJoin(d.path, pidFile))
 	err := d.lock.Close()
@@ -136,12 +140,17 @@ func checkContent(fs vfs.FS, path string) error {
 	if err != nil {
 		return unusable(path, "cannot be read", err)
 	}
-	ours := []string{lockFile, pidFile, pidFile + ".new", metaFile, metaFile + ".new", dbDir, damagedDir}
+	if slices.Contains(names, metaFile) {
+		return nil
+	}
+	return refuseForeign(path, names)
+}
+
+// refuseForeign refuses names that no state directory has.
+func refuseForeign(path string, names []string) error {
+	ours := []string{lockFile, pidFile, pidFile + ".new", metaFile, metaFile + ".new", metaFile + ".damaged", dbDir, damagedDir, panicFile, panicFile + ".last"}
 	var foreign []string
 	for _, name := range names {
-		if name == metaFile {
-			return nil
-		}
 		if !slices.Contains(ours, name) {
 			foreign = append(foreign, name)
 		}

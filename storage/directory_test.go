@@ -20,6 +20,9 @@ const holdEnv = "PENSTOCK_TEST_HOLD"
 
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(holdEnv); dir != "" {
+		if where := os.Getenv(panicEnv); where != "" {
+			panicWithStore(dir, where)
+		}
 		s, err := Open(dir, Options{MinFreeBytes: -1})
 		fmt.Println("open:", err)
 		_, _ = bufio.NewReader(os.Stdin).ReadString('\n') // until the parent lets go
@@ -157,12 +160,15 @@ func TestStateOfSomebodyElse(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	newer := strings.NewReplacer(`"format": 1`, `"format": 7`, `"v0.8"`, `"v0.9"`).Replace(string(data))
+	newer := strings.NewReplacer(`"format": 2`, `"format": 7`, `"v0.8"`, `"v0.9"`).Replace(string(data))
+	sum, _ := metaSum([]byte(newer))
+	at := strings.LastIndex(newer, `"sum": "`) + len(`"sum": "`)
+	newer = newer[:at] + sum + newer[at+len(sum):]
 	if err := os.WriteFile(file, []byte(newer), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	_, err = Open(dir, real())
-	expect(t, err, ErrNewerFormat, dir, "the state in D was written by penstock v0.9 (format 7), this is v0.8 (format 1): use that version, or name another directory with --state-dir")
+	expect(t, err, ErrNewerFormat, dir, "the state in D was written by penstock v0.9 (format 7), this is v0.8 (format 2): use that version, or name another directory with --state-dir")
 	if _, err := SetAside(dir, real()); !errors.Is(err, ErrNewerFormat) {
 		t.Errorf("SetAside of newer state: %v", err)
 	}
@@ -179,5 +185,31 @@ func TestStateOfSomebodyElse(t *testing.T) {
 	s = mustOpen(t, dir, real())
 	if _, ok := s.Partition("t", 0).Offset(); ok {
 		t.Error("state set aside is still there")
+	}
+}
+
+// Every bit of the description counts: one that changed must not make it somebody else's, whose
+// state nobody sets aside.
+func TestEveryBitOfTheDescription(t *testing.T) {
+	fs := vfs.NewMem()
+	o := small(fs)
+	o.App = "trades"
+	s := mustOpen(t, "state", o)
+	if err := s.SetMeta("instance", "4f"); err != nil {
+		t.Fatal(err)
+	}
+	mustApply(t, s.Partition("t", 0), 1, func(b *Batch) { b.Set([]byte("k"), []byte("v")) })
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	path := "state/" + metaFile
+	data := readFile(t, fs, path)
+	for bit := range len(data) * 8 {
+		data[bit/8] ^= 1 << (bit % 8)
+		writeFile(t, fs, path, data)
+		if _, err := readMeta(fs, "state"); !errors.Is(err, ErrCorrupt) {
+			t.Errorf("bit %d of %q: %v", bit%8, data[max(0, bit/8-10):min(len(data), bit/8+10)], err)
+		}
+		data[bit/8] ^= 1 << (bit % 8)
 	}
 }

@@ -1,8 +1,10 @@
 package storage
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"maps"
 
@@ -12,7 +14,7 @@ import (
 // formatVersion is the layout of the directory and of the keys in Pebble. It
 // goes up when an older program could not read, or would misread, what this
 // one writes.
-const formatVersion = 1
+const formatVersion = 2
 
 const (
 	metaFile   = "state.json"
@@ -31,6 +33,7 @@ type meta struct {
 	App     string            `json:"app,omitempty"`
 	Tables  map[string]uint16 `json:"tables"` // name -> number in the key prefix; never reused
 	Values  map[string]string `json:"values"` // Store.Meta
+	Sum     string            `json:"sum"`    // see metaSum; the last field
 }
 
 func (m *meta) clone() *meta {
@@ -55,9 +58,10 @@ func readMeta(fs vfs.FS, dir string) (*meta, error) {
 		return nil, fmt.Errorf("read %s: %w", path, err)
 	}
 	m := &meta{}
-	if err := json.Unmarshal(data, m); err != nil || m.What != metaMagic {
+	err = json.Unmarshal(data, m)
+	if sum, ok := metaSum(data); err != nil || m.What != metaMagic || !ok || m.Sum != sum {
 		return nil, &Error{Kind: ErrCorrupt, Err: err,
-			Text: fmt.Sprintf("%s is damaged: expected a JSON object that says %q; remove the directory, its state is recovered from the changelog", path, metaMagic)}
+			Text: fmt.Sprintf("%s is damaged: expected a JSON object that says %q with its checksum; set the state aside, it is recovered from the changelog", path, metaMagic)}
 	}
 	if m.Tables == nil {
 		m.Tables = map[string]uint16{}
@@ -70,11 +74,34 @@ func readMeta(fs vfs.FS, dir string) (*meta, error) {
 
 // writeMeta replaces the file so that a crash leaves the old one or the new one.
 func writeMeta(fs vfs.FS, dir string, m *meta) error {
-	data, err := json.MarshalIndent(m, "", "  ")
+	sealed := *m
+	sealed.Sum = noSum
+	data, err := json.MarshalIndent(sealed, "", "  ")
 	if err != nil {
 		return fmt.Errorf("encode %s: %w", metaFile, err)
 	}
-	return writeFileAtomic(fs, dir, metaFile, append(data, '\n'))
+	data = append(data, '\n')
+	sum, _ := metaSum(data)
+	copy(data[bytes.LastIndex(data, []byte(noSum)):], sum)
+	return writeFileAtomic(fs, dir, metaFile, data)
+}
+
+// noSum is what stands in the place of the sum while it is computed.
+const noSum = "00000000"
+
+// metaSum is the CRC-32 (Castagnoli) of the whole file with noSum in its place; ok is false when
+// there is no place. Without it one changed bit made the state that of another application, or of
+// a later version, which a user is told to keep: only what is whole may be believed. A later format
+// has to have its sum in the same place, so that this program can tell it from damage.
+func metaSum(data []byte) (sum string, ok bool) {
+	const field = `"sum": "`
+	i := bytes.LastIndex(data, []byte(field))
+	if i < 0 || len(data) < i+len(field)+len(noSum) {
+		return "", false
+	}
+	data = bytes.Clone(data)
+	copy(data[i+len(field):], noSum)
+	return fmt.Sprintf("%08x", crc32.Checksum(data, crc32.MakeTable(crc32.Castagnoli))), true
 }
 
 // writeFileAtomic writes beside, syncs, renames and syncs the directory.

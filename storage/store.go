@@ -66,6 +66,7 @@ func Open(dir string, opts Options) (*Store, error) {
 	if err != nil {
 		return nil, errors.Join(err, locked.unlock())
 	}
+	locked.listen()
 	return s, nil
 }
 
@@ -73,6 +74,9 @@ func openLocked(d *directory, opts Options) (*Store, error) {
 	m, err := loadMeta(d, opts)
 	if err != nil {
 		return nil, fault(d.path, err)
+	}
+	if err := d.lastWords(); err != nil {
+		return nil, err
 	}
 	s := &Store{
 		opts: opts, dir: d, meta: m,
@@ -404,8 +408,9 @@ func (s *Store) untrack(c closer) {
 
 // SetAside moves a damaged database out of the way, so that Open starts with an
 // empty one and the state is recovered from the changelog. It returns where
-// the files went; those of an earlier time are removed. What Meta holds stays.
-// The directory must not be open.
+// the files went; those of an earlier time are removed. What Meta holds stays,
+// unless its own file is damaged, which is then set aside too. The directory must
+// not be open.
 func SetAside(dir string, opts Options) (moved string, err error) {
 	opts = opts.withDefaults()
 	d, err := lockDirectory(opts.FS, dir)
@@ -417,8 +422,11 @@ func SetAside(dir string, opts Options) (moved string, err error) {
 		if err := checkMeta(d.path, m, opts); err != nil {
 			return "", err
 		}
-	} else if rmErr := d.fs.Remove(d.fs.PathJoin(dir, metaFile)); rmErr != nil && !isNotExist(rmErr) {
-		return "", fault(dir, rmErr)
+	} else if err := d.setMetaAside(); err != nil {
+		return "", err
+	}
+	if err := d.keepLastWords(); err != nil {
+		return "", err
 	}
 	from, to := d.fs.PathJoin(dir, dbDir), d.fs.PathJoin(dir, damagedDir)
 	if err := d.fs.RemoveAll(to); err != nil {
@@ -431,6 +439,23 @@ func SetAside(dir string, opts Options) (moved string, err error) {
 		return "", fault(dir, err)
 	}
 	return to, nil
+}
+
+// setMetaAside moves a description away that cannot be read. It may be no description of ours at all:
+// then there are other files beside it, and nothing is touched.
+func (d *directory) setMetaAside() error {
+	names, err := d.fs.List(d.path)
+	if err != nil {
+		return fault(d.path, fmt.Errorf("list %s: %w", d.path, err))
+	}
+	if err := refuseForeign(d.path, names); err != nil {
+		return err
+	}
+	path := d.fs.PathJoin(d.path, metaFile)
+	if err := d.fs.Rename(path, path+".damaged"); err != nil && !isNotExist(err) {
+		return fault(d.path, fmt.Errorf("rename %s: %w", path, err))
+	}
+	return nil
 }
 
 // diskUsage is separate so that a file system that cannot tell is not an error.
