@@ -34,7 +34,7 @@
 //	serve.go      what an engine that answers does beside running: members.go, history.go, sizes.go
 //	overview.go   where every partition stands, over all processes
 //	why.go        what holds a metric's results back
-//	engine.go     the stages of a plan together, from start to end
+//	engine.go     the stages of a plan together, from start to end; damage.go: a damaged store is replaced
 //	security.go   TLS and SASL for both clients; refused.go: what it means when they do not come about
 //	logging.go    everybody's log lines, into slog
 //

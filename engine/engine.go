@@ -20,21 +20,23 @@ import (
 type Engine struct {
 	opts    Options
 	log     *slog.Logger
-	store   *storage.Store
 	cluster *cluster
 	topics  *topicIDs
 	trimmer *trimmer
 	scans   chan struct{} // one for each partition that is read from end to end, of all queries
 	queries *read.Budget  // what all queries together may hold
 
-	mu     sync.Mutex
-	stages []*stage
-	routes map[string]*routeLogic // by stream; of the life that runs now
-	fold   *foldLogic
-	serve  *serving                // nil: it answers no other process
-	fault  error                   // of the store
-	stop   context.CancelCauseFunc // of Run
-	state  string
+	mu        sync.Mutex
+	store     *storage.Store // see local
+	asides    []time.Time    // when it was set aside
+	stages    []*stage
+	routes    map[string]*routeLogic // by stream; of the life that runs now
+	fold      *foldLogic
+	serve     *serving // nil: it answers no other process
+	fault     error    // of the store
+	storeLife *storeLife
+	stop      context.CancelCauseFunc // of Run
+	state     string
 }
 
 // New checks the options and opens the state directory, so that a second process on the same
@@ -47,17 +49,12 @@ func New(o Options) (*Engine, error) {
 	setUpLibraries(o.Logger)
 	e := &Engine{opts: o, log: o.Logger.With("app", o.App), routes: map[string]*routeLogic{}, state: "starting",
 		scans: make(chan struct{}, scansAtOnce())}
-	s := sharesOf(o.Memory)
-	e.queries = read.NewBudget(read.Limits{Bytes: s.query})
-	store, err := storage.Open(o.StateDir, storage.Options{
-		App: o.App, CacheBytes: s.cache, MemTableBytes: s.memTable, MaxMemTables: maxMemTables, Logger: o.Logger.With("lib", "pebble"), OnFault: e.storeFault,
-	})
-	if err != nil {
+	e.queries = read.NewBudget(read.Limits{Bytes: sharesOf(o.Memory).query})
+	if err := e.openStore(); err != nil {
 		return nil, err
 	}
-	e.store = store
 	if err := e.identify(); err != nil {
-		return nil, errors.Join(err, store.Close())
+		return nil, errors.Join(err, e.Close())
 	}
 	return e, nil
 }
@@ -67,7 +64,7 @@ func (e *Engine) identify() error {
 	if e.opts.InstanceID != "" {
 		return nil
 	}
-	if id, ok := e.store.Meta("instance"); ok {
+	if id, ok := e.local().Meta("instance"); ok {
 		e.opts.InstanceID = id
 		return nil
 	}
@@ -76,15 +73,15 @@ func (e *Engine) identify() error {
 		return fmt.Errorf("instance id: %w", err)
 	}
 	e.opts.InstanceID = hex.EncodeToString(b)
-	return e.store.SetMeta("instance", e.opts.InstanceID)
+	return e.local().SetMeta("instance", e.opts.InstanceID)
 }
 
 // Close closes the state of an engine that is not run. After Run it does nothing.
-func (e *Engine) Close() error { return e.store.Close() }
+func (e *Engine) Close() error { return e.local().Close() }
 
 // Store is where the tables are. What a partition holds is only current while it is assigned
-// (see Status).
-func (e *Engine) Store() *storage.Store { return e.store }
+// (see Status). A store that is found damaged is replaced by another one: ask again.
+func (e *Engine) Store() *storage.Store { return e.local() }
 
 // connectTimeout is how long the first connection to Kafka may take.
 const connectTimeout = 20 * time.Second
@@ -93,7 +90,7 @@ const connectTimeout = 20 * time.Second
 // or an error that needs somebody to do something. It stops cleanly: what was read is committed,
 // and the store is flushed and closed. It runs once.
 func (e *Engine) Run(ctx context.Context) (err error) {
-	defer func() { err = errors.Join(err, e.store.Close()) }()
+	defer func() { err = errors.Join(err, e.Close()) }()
 	connect, cancel := context.WithTimeout(ctx, connectTimeout)
 	defer cancel()
 	e.cluster, err = openCluster(connect, e.opts.Brokers, e.opts.Security, "penstock", e.log)
@@ -112,6 +109,19 @@ func (e *Engine) Run(ctx context.Context) (err error) {
 		}
 		return err
 	}
+	for {
+		err := e.runOnce(ctx)
+		if !errors.Is(err, storage.ErrCorrupt) {
+			return err
+		}
+		if err := e.rebuild(ctx, err); err != nil {
+			return err
+		}
+	}
+}
+
+// runOnce runs all stages on one store.
+func (e *Engine) runOnce(ctx context.Context) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	e.build()
@@ -162,9 +172,9 @@ func (e *Engine) prepare(ctx context.Context) error {
 func (e *Engine) checkLives(lives map[string]string) error {
 	var errs []error
 	for what, id := range lives {
-		was, known := e.store.Meta(what)
+		was, known := e.local().Meta(what)
 		if !known {
-			if err := e.store.SetMeta(what, id); err != nil {
+			if err := e.local().SetMeta(what, id); err != nil {
 				return err
 			}
 			continue
@@ -266,16 +276,6 @@ func (e *Engine) depart(ctx context.Context) {
 		})
 	}
 	wg.Wait()
-}
-
-// storeFault ends the engine when the store has stopped working for good.
-func (e *Engine) storeFault(err error) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.fault = &StopError{Err: err}
-	if e.stop != nil {
-		e.stop(e.fault)
-	}
 }
 
 func (e *Engine) setRoute(stream string, r *routeLogic) {

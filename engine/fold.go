@@ -104,7 +104,7 @@ func (f *foldLogic) assign(ctx context.Context, s *session) error {
 	claims := s.Claims[f.names.Frames()]
 	parts := map[int32]*foldPart{}
 	for _, p := range claims {
-		parts[p] = newFoldPart(p, f.engine.store.Partition(tableState, p))
+		parts[p] = newFoldPart(p, f.engine.local().Partition(tableState, p))
 	}
 	for _, topic := range []string{f.names.Frames(), f.names.FoldLoop()} {
 		at, err := f.life.cluster.committed(ctx, f.names.FoldGroup(), topic, claims, f.life.takeOver)

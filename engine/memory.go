@@ -103,7 +103,7 @@ func (e *Engine) Memory() []MemoryUse {
 	for _, st := range stages {
 		flushing += st.inFlight.Load()
 	}
-	store := e.store.Memory()
+	store := e.local().Memory()
 	heap, limit := goMemory()
 	if limit == math.MaxInt64 {
 		limit = 0

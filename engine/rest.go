@@ -72,7 +72,7 @@ func (e *Engine) giveBack() error {
 			}
 		}
 	}
-	err := e.store.Rest()
+	err := e.local().Rest()
 	debug.FreeOSMemory()
 	return err
 }

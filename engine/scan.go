@@ -44,11 +44,11 @@ func (e *Engine) scanLocal(ctx context.Context, r *plan.Read, partitions []int32
 	for i, n := range partitions {
 		list[i] = e.standing(n)
 		if list[i].State == "" {
-			stores = append(stores, e.store.Partition(tableState, n))
+			stores = append(stores, e.local().Partition(tableState, n))
 			ready = append(ready, list[i])
 		}
 	}
-	snaps, err := e.store.NewSnapshots(stores...)
+	snaps, err := e.local().NewSnapshots(stores...)
 	if err != nil {
 		return nil, fmt.Errorf("read the tables: %w", err)
 	}

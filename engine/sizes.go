@@ -154,7 +154,7 @@ func (e *Engine) TableSizes() []PartitionSize {
 // tableBytes is how large each table is in a partition.
 func (e *Engine) tableBytes(n int32) map[string]int64 {
 	out := map[string]int64{}
-	part := e.store.Partition(tableState, n)
+	part := e.local().Partition(tableState, n)
 	for _, t := range e.opts.Plan.Tables {
 		if t.Hidden {
 			continue

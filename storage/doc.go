@@ -22,8 +22,9 @@
 // that is full or nearly full: each stops the store for good. Every call returns
 // that error at once, Close does not wait for what cannot finish, OnFault is told.
 // The way on is Close, SetAside when errors.Is(err, ErrCorrupt), and Open. A store
-// never ends the process and never blocks for ever, both of which Pebble does if
-// left alone: see faults, fence and room for how each is kept from it.
+// never blocks for ever and does not end the process, both of which Pebble does if
+// left alone: see faults, fence and room for how each is kept from it. An assertion
+// in a goroutine of Pebble's is the exception; see lastWords for what follows it.
 //
 // # The files
 //
