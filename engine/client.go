@@ -33,6 +33,10 @@ func clientOptions(brokers []string, s *Security, id string, log *slog.Logger) [
 		kgo.ClientID(id),
 		kgo.WithLogger(clientLogger{log.With("lib", "kgo")}),
 		kgo.MetadataMinAge(100*time.Millisecond),
+		// Of a connection that is not used nobody knows whether it is half open. Each client that had
+		// one would find out for itself, one after another, in the middle of beginning again.
+		kgo.ConnIdleTimeout(silence/2),
+		kgo.RequestTimeoutOverhead(silence),
 		kgo.RecordPartitioner(kgo.ManualPartitioner()),
 		kgo.ProducerBatchMaxBytes(maxBatchBytes),
 		kgo.ProducerBatchCompression(kgo.Lz4Compression(), kgo.NoCompression()),
@@ -69,6 +73,11 @@ func (c *cluster) write(ctx context.Context, recs ...*kgo.Record) error {
 	return c.client.ProduceSync(ctx, recs...).FirstErr()
 }
 
+// silence is how long a broker may take to answer before the connection is given up for another one.
+// The peer of a half-open connection is gone without anybody being told; nothing else ends it. It is
+// franz-go's default; sarama's is 30 seconds.
+const silence = 10 * time.Second
+
 // clientSettings are the few settings in which our sarama clients differ.
 type clientSettings struct {
 	instance string        // group.instance.id; empty: no static membership
@@ -91,7 +100,11 @@ func saramaConfig(s clientSettings) *sarama.Config {
 	c.ApiVersionsRequest = true
 	c.Metadata.AllowAutoTopicCreation = false
 	c.Metadata.RefreshFrequency = 30 * time.Second // how soon new partitions of a topic are seen
-	c.Net.DialTimeout = 10 * time.Second
+	c.Net.DialTimeout = silence
+	// A member that asks to join is answered when the slowest of the others has joined or is given
+	// up, which takes as long as a session.
+	c.Net.ReadTimeout = max(silence, s.session+4*time.Second)
+	c.Net.WriteTimeout = c.Net.ReadTimeout
 	c.Consumer.Return.Errors = true
 	c.Consumer.IsolationLevel = sarama.ReadCommitted
 	c.Consumer.MaxProcessingTime = 250 * time.Millisecond

@@ -63,11 +63,11 @@ type load struct {
 	failed atomic.Int64
 }
 
-func startLoad(t *testing.T, addr, app string, rate int, rnd *rand.Rand) *load {
+func startLoad(t *testing.T, addr, app string, rate int, rnd *rand.Rand, opts ...kgo.Opt) *load {
 	t.Helper()
 	l := &load{app: app, rate: rate, began: time.Now()}
-	l.client = client(t, addr, kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.MaxBufferedRecords(4*rate),
-		kgo.ProducerLinger(5*time.Millisecond), kgo.ProducerBatchMaxBytes(1_000_000))
+	l.client = client(t, addr, append(opts, kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.MaxBufferedRecords(4*rate),
+		kgo.ProducerLinger(5*time.Millisecond), kgo.ProducerBatchMaxBytes(1_000_000))...)
 	made, err := kadm.NewClient(l.client).CreateTopics(context.Background(), partitions, -1, nil, app+".orders", app+".fills")
 	if err == nil {
 		err = made.Error()

@@ -1,8 +1,10 @@
 package torture
 
 import (
+	"errors"
 	"io"
 	"net"
+	"os"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -10,7 +12,7 @@ import (
 )
 
 // proxy stands between clients and one broker, which tells them the proxy's address. It cuts
-// connections, in the middle of what goes through them, and makes it slow.
+// connections, in the middle of what goes through them, makes it slow, and lets them fall silent.
 type proxy struct {
 	ln     net.Listener
 	target string
@@ -18,8 +20,17 @@ type proxy struct {
 	done   sync.WaitGroup
 
 	mu    sync.Mutex
-	conns map[net.Conn]bool
+	links map[*link]bool
+	deaf  bool // what connects falls silent at once
 	over  bool
+}
+
+// link is one connection through the proxy.
+type link struct {
+	client, broker net.Conn
+	// silent: the peer is gone without a word, as when a machine loses its power or a firewall forgets
+	// the connection. What either side sends is lost, and neither hears of the other's end.
+	silent atomic.Bool
 }
 
 func newProxy(target string) (*proxy, error) {
@@ -27,7 +38,7 @@ func newProxy(target string) (*proxy, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &proxy{ln: ln, target: target, conns: map[net.Conn]bool{}}
+	p := &proxy{ln: ln, target: target, links: map[*link]bool{}}
 	p.done.Go(p.accept)
 	return p, nil
 }
@@ -60,38 +71,40 @@ func (p *proxy) serve(client net.Conn) {
 		client.Close()
 		return
 	}
-	if !p.keep(client, broker) {
+	l := &link{client: client, broker: broker}
+	if !p.keep(l) {
 		return
 	}
 	var both sync.WaitGroup
-	for _, way := range [][2]net.Conn{{client, broker}, {broker, client}} {
-		both.Go(func() {
-			p.pass(way[0], way[1])
-			client.Close()
-			broker.Close()
-		})
-	}
+	both.Go(func() { p.pass(l, client, broker) })
+	both.Go(func() { p.pass(l, broker, client) })
 	both.Wait()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	delete(p.conns, client)
-	delete(p.conns, broker)
+	delete(p.links, l)
 }
 
-func (p *proxy) keep(conns ...net.Conn) bool {
+func (p *proxy) keep(l *link) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for _, c := range conns {
-		if p.over {
-			c.Close()
-		} else {
-			p.conns[c] = true
-		}
+	if p.over {
+		l.client.Close()
+		l.broker.Close()
+		return false
 	}
-	return !p.over
+	l.silent.Store(p.deaf)
+	p.links[l] = true
+	return true
 }
 
-func (p *proxy) pass(from, to net.Conn) {
+// pass passes on one direction of a link, until an end of it, which both sides are told.
+func (p *proxy) pass(l *link, from, to net.Conn) {
+	defer func() {
+		from.Close()
+		if !l.silent.Load() {
+			to.Close()
+		}
+	}()
 	b := make([]byte, 32<<10)
 	for {
 		n, err := from.Read(b)
@@ -99,7 +112,7 @@ func (p *proxy) pass(from, to net.Conn) {
 			timer := time.NewTimer(time.Duration(d))
 			<-timer.C
 		}
-		if n > 0 {
+		if n > 0 && !l.silent.Load() {
 			if _, err := to.Write(b[:n]); err != nil {
 				return
 			}
@@ -114,13 +127,35 @@ func (p *proxy) pass(from, to net.Conn) {
 func (p *proxy) cut() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for c := range p.conns {
-		if tcp, ok := c.(*net.TCPConn); ok {
-			_ = tcp.SetLinger(0) // a reset, not an end
+	n := 0
+	for l := range p.links {
+		for _, c := range []net.Conn{l.client, l.broker} {
+			if tcp, ok := c.(*net.TCPConn); ok {
+				_ = tcp.SetLinger(0) // a reset, not an end
+			}
+			c.Close()
+			n++
 		}
-		c.Close()
 	}
-	return len(p.conns)
+	return n
+}
+
+// silence leaves all connections half open: nothing comes through them any more, for ever, and nobody
+// is told. With deaf the same happens to new ones, until hear.
+func (p *proxy) silence(deaf bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.deaf = deaf
+	for l := range p.links {
+		l.silent.Store(true)
+	}
+}
+
+// hear ends deaf; the connections that are silent stay so.
+func (p *proxy) hear() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.deaf = false
 }
 
 // slow delays every piece by d from now on; 0 ends that.
@@ -135,43 +170,98 @@ func (p *proxy) close() {
 	p.done.Wait()
 }
 
-// TestProxyCuts: the proxy passes on, and a cut is seen by both sides.
-func TestProxyCuts(t *testing.T) {
+// echo answers with what it gets. ended receives how each connection ended.
+func echo(t *testing.T) (addr string, ended chan error) {
+	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer ln.Close()
-	ended := make(chan error, 1)
+	t.Cleanup(func() { ln.Close() })
+	ended = make(chan error, 8)
 	go func() {
-		c, err := ln.Accept()
-		if err == nil {
-			_, err = io.Copy(c, c) // an echo, until the cut
-			c.Close()
+		for {
+			c, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				_, err := io.Copy(c, c)
+				c.Close()
+				ended <- err
+			}()
 		}
-		ended <- err
 	}()
-	p, err := startProxy(t, ln.Addr().String())
+	return ln.Addr().String(), ended
+}
+
+func dial(t *testing.T, addr string) net.Conn {
+	t.Helper()
+	c, err := net.Dial("tcp", addr)
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := net.Dial("tcp", p.addr())
-	if err != nil {
-		t.Fatal(err)
+	t.Cleanup(func() { c.Close() })
+	return c
+}
+
+// hello is an error unless the echo comes back within a while.
+func hello(c net.Conn, within time.Duration) error {
+	if err := c.SetDeadline(time.Now().Add(within)); err != nil {
+		return err
 	}
-	defer c.Close()
-	b := make([]byte, 5)
 	if _, err := c.Write([]byte("hello")); err != nil {
+		return err
+	}
+	_, err := io.ReadFull(c, make([]byte, 5))
+	return err
+}
+
+// TestProxyCuts: the proxy passes on, and a cut is seen by both sides.
+func TestProxyCuts(t *testing.T) {
+	addr, ended := echo(t)
+	p, err := startProxy(t, addr)
+	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := io.ReadFull(c, b); err != nil || string(b) != "hello" {
-		t.Fatalf("%q, %v", b, err)
+	c := dial(t, p.addr())
+	if err := hello(c, time.Minute); err != nil {
+		t.Fatal(err)
 	}
 	if n := p.cut(); n != 2 {
 		t.Errorf("%d connections were cut, expected both sides", n)
 	}
-	if _, err := c.Read(b); err == nil {
+	if _, err := c.Read(make([]byte, 5)); err == nil {
 		t.Error("the client's side is open")
 	}
 	<-ended
+}
+
+// TestProxyFallsSilent: a half-open connection is open to both sides, and neither hears of the other.
+func TestProxyFallsSilent(t *testing.T) {
+	addr, ended := echo(t)
+	p, err := startProxy(t, addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := dial(t, p.addr())
+	if err := hello(c, time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	p.silence(true)
+	for _, c := range []net.Conn{c, dial(t, p.addr())} {
+		if err := hello(c, 50*time.Millisecond); !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("a silent connection says %v", err)
+		}
+		c.Close()
+	}
+	p.hear()
+	if err := hello(dial(t, p.addr()), time.Minute); err != nil {
+		t.Error(err)
+	}
+	select {
+	case err := <-ended:
+		t.Errorf("the server heard of an end: %v", err)
+	default:
+	}
 }

@@ -26,6 +26,7 @@ import (
 //	broker  kill -9 of the only broker, or of one of three, which comes back within seconds
 //	cut     all connections to the brokers are cut, several times within a second
 //	slow    everything to and from the brokers comes late for some seconds, and is cut then
+//	silent  all connections to the brokers are half open from now on, every other time new ones too for some seconds
 type schedule struct {
 	faults map[string]int
 	rate   int           // orders a second
@@ -33,7 +34,7 @@ type schedule struct {
 }
 
 // slice is what a test run does: about 30 seconds on each Kafka.
-var slice = schedule{map[string]int{"kill": 5, "zombie": 1, "join": 1, "broker": 1, "cut": 2, "slow": 1}, 5_000, 700 * time.Millisecond}
+var slice = schedule{map[string]int{"kill": 5, "zombie": 1, "join": 1, "broker": 1, "cut": 2, "slow": 1, "silent": 1}, 5_000, 700 * time.Millisecond}
 
 // withFlags is a schedule as the flags want it.
 func (s schedule) withFlags(t *testing.T) schedule {
@@ -72,7 +73,7 @@ func TestTortureFull(t *testing.T) {
 		t.Log("only with -torture.full (make torture)")
 		return
 	}
-	s := schedule{map[string]int{"kill": 10, "zombie": 2, "join": 2, "broker": 2, "cut": 4, "slow": 2}, 50_000, time.Second}.withFlags(t)
+	s := schedule{map[string]int{"kill": 10, "zombie": 2, "join": 2, "broker": 2, "cut": 4, "slow": 2, "silent": 1}, 50_000, time.Second}.withFlags(t)
 	n := 10
 	if *rounds > 0 {
 		n = *rounds
@@ -217,6 +218,8 @@ func (r *run) do(fault string) {
 		_ = wait(r.ctx, time.Second+time.Duration(r.rnd.Int64N(int64(3*time.Second))))
 		r.cut()
 		r.slow(0)
+	case "silent":
+		r.silence(r.rnd.IntN(2) == 0)
 	default:
 		r.t.Fatalf("no fault %q", fault)
 	}
@@ -231,6 +234,21 @@ func (r *run) cut() {
 func (r *run) slow(d time.Duration) {
 	for _, p := range r.kafka.proxies() {
 		p.slow(d)
+	}
+}
+
+// silence leaves all connections half open. With deaf the brokers cannot be reached for some seconds
+// either, without anybody being told.
+func (r *run) silence(deaf bool) {
+	for _, p := range r.kafka.proxies() {
+		p.silence(deaf)
+	}
+	if !deaf {
+		return
+	}
+	_ = wait(r.ctx, time.Second+time.Duration(r.rnd.Int64N(int64(4*time.Second))))
+	for _, p := range r.kafka.proxies() {
+		p.hear()
 	}
 }
 
