@@ -29,11 +29,11 @@ const replayedEvery = time.Second
 // assignReplayed prepares to read replayed rows, beside partition 0.
 func (r *routeLogic) assignReplayed(ctx context.Context, router *core.Router) (*routeSource, error) {
 	c, topic := r.life.cluster, r.names.Replayed()
-	limits, err := c.bounds(ctx, topic)
+	at, err := c.committed(ctx, r.life.stage.group, topic, []int32{0}, r.life.takeOver)
 	if err != nil {
 		return nil, err
 	}
-	at, err := c.committed(ctx, r.life.stage.group, topic, []int32{0}, r.life.takeOver)
+	limits, err := c.bounds(ctx, topic) // after it: see assign
 	if err != nil {
 		return nil, err
 	}

@@ -92,6 +92,11 @@ func (r *routeLogic) assign(ctx context.Context, s *session) error {
 	if err != nil {
 		return err
 	}
+	// The ends once more: that took until the transaction of whoever had the partitions before was over,
+	// which may have read what came meanwhile. With the ends from before the topic would look cut.
+	if limits, err = c.bounds(ctx, r.topic()); err != nil {
+		return err
+	}
 	router := core.NewRouter(r.life.opts.Plan, r.stream, r.life.opts.FoldPartitions, int32(len(all)))
 	router.SetFrameBytes(sharesOf(r.life.opts.Memory).frame)
 	sources := map[int32]*routeSource{}
