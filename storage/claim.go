@@ -37,7 +37,7 @@ func Claim(dir string, opts Options) (*Claimed, error) {
 
 // stateFiles are what a state directory holds, without the lock: the description goes last, because
 // it says whose directory this is.
-var stateFiles = []string{damagedDir, dbDir, pidFile + ".new", metaFile + ".new", metaFile}
+var stateFiles = []string{damagedDir, dbDir, pidFile + ".new", panicFile, panicFile + ".last", metaFile + ".damaged", metaFile + ".new", metaFile}
 
 // Bytes is how much disk space the state takes.
 func (c *Claimed) Bytes() (n int64, err error) {
