@@ -5,7 +5,11 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"os"
+	"os/exec"
+	"regexp"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -237,19 +241,64 @@ func TestErrorAtEveryOperationOfAnApplication(t *testing.T) {
 	}
 }
 
-// Files that changed while a process was down: PENSTOCK_DISK_DAMAGE is how many of them.
+// damageChild makes the test a child that runs seeds, from this one on.
+const damageChild = "PENSTOCK_DISK_CHILD"
+
+// Files that changed while a process was down: PENSTOCK_DISK_DAMAGE is how many of them, PENSTOCK_SEED
+// runs one seed again. The runs are in a child: damage can make Pebble assert in a goroutine of its own,
+// which ends the process. Then the next process sets the state aside, which is storage's
+// TestPanicInPebble; here the next child goes on with the next seed. Once in some thousand damages.
 func TestDamagedFilesOfAnApplication(t *testing.T) {
-	want := envInt(t, "PENSTOCK_DISK_DAMAGE", 25)
-	first := rand.Uint64N(1 << 40)
+	if first := envInt(t, damageChild, 0); first != 0 {
+		runDamages(t, uint64(first), envInt(t, "PENSTOCK_DISK_DAMAGE", 0))
+		return
+	}
+	want, first := envInt(t, "PENSTOCK_DISK_DAMAGE", 25), 1+rand.Uint64N(1<<40)
 	if one := envInt(t, "PENSTOCK_SEED", 0); one != 0 {
 		first, want = uint64(one), 1
 	}
-	damaged, asides := 0, 0
-	for n := uint64(0); damaged < want; n++ {
-		f := &diskFaults{damage: rand.New(rand.NewPCG(first+n, 5))}
-		diskRun(t, first+n, f)
-		damaged += f.damaged
-		asides += f.asides
+	t.Logf("PENSTOCK_SEED=%d is the first; that alone runs one seed again", first)
+	damaged, asides, panics := 0, 0, 0
+	for damaged < want {
+		child := exec.Command(os.Args[0], "-test.run", "^"+t.Name()+"$", "-test.v")
+		child.Env = append(os.Environ(), fmt.Sprintf("%s=%d", damageChild, first), fmt.Sprintf("PENSTOCK_DISK_DAMAGE=%d", want-damaged))
+		out, err := child.CombinedOutput()
+		for _, m := range damageLine.FindAllStringSubmatch(string(out), -1) {
+			number := func(i int) int { n, _ := strconv.Atoi(m[i]); return n }
+			first, damaged, asides = uint64(number(1))+1, damaged+number(2), asides+number(3)
+		}
+		if err == nil {
+			continue
+		}
+		if !assertedInPebble(string(out)) {
+			t.Fatalf("PENSTOCK_SEED=%d: %v\n%s", first, err, out)
+		}
+		t.Logf("PENSTOCK_SEED=%d ended in an assertion of Pebble's: %s", first, regexp.MustCompile(`(?m)^panic: .*$`).Find(out))
+		if panics++; panics > 1+want/500 {
+			t.Fatal("too often")
+		}
+		first++
+		damaged++
 	}
-	t.Logf("%d files changed, %d stores set aside", damaged, asides)
+	t.Logf("%d files changed, %d stores set aside, %d processes ended by an assertion of Pebble's", damaged, asides, panics)
+}
+
+var damageLine = regexp.MustCompile(`(?m)^seed (\d+): (\d+) files changed, (\d+) stores set aside$`)
+
+// runDamages runs seeds until so many files have been changed.
+func runDamages(t *testing.T, first uint64, want int) {
+	for n, damaged := first, 0; damaged < want; n++ {
+		f := &diskFaults{damage: rand.New(rand.NewPCG(n, 5))}
+		diskRun(t, n, f)
+		damaged += f.damaged
+		fmt.Printf("seed %d: %d files changed, %d stores set aside\n", n, f.damaged, f.asides)
+	}
+}
+
+// assertedInPebble tells whether a process ended in a panic in a goroutine that Pebble started.
+func assertedInPebble(out string) bool {
+	_, stack, panicked := strings.Cut(out, "\npanic: ")
+	_, stack, _ = strings.Cut(stack, "\ngoroutine ")
+	stack, _, _ = strings.Cut(stack, "\n\n")
+	return panicked && strings.Contains(stack, "\ncreated by github.com/cockroachdb/pebble/")
 }
