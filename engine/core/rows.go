@@ -79,14 +79,22 @@ func (c *rowCache) live(s int32) bool {
 	return c.flags[s] != 0
 }
 
-// take appends the changed rows to writes. Keys and values of a flush share one piece of memory.
+// takeChunk is how much memory is taken at once for the writes of a flush. Writes point into it, so that
+// it must not grow: it would be copied, and what was before be kept as well, several times over where
+// rows are longer than was thought.
+const takeChunk = 128 << 10
+
+// take appends the changed rows to writes. Keys and values of a flush share a few pieces of memory.
 func (c *rowCache) take(writes []Write) []Write {
 	if len(c.dirty) == 0 {
 		return writes
 	}
 	before := len(writes)
-	arena := make([]byte, 0, len(c.dirty)*(len(c.prefix)+24))
-	for _, s := range c.dirty {
+	arena, largest := make([]byte, 0, min(takeChunk, len(c.dirty)*(len(c.prefix)+24))), 0
+	for i, s := range c.dirty {
+		if cap(arena)-len(arena) < 2*largest {
+			arena = make([]byte, 0, max(2*largest, min(takeChunk, 2*largest*(len(c.dirty)-i))))
+		}
 		k := len(arena)
 		arena = append(append(arena, c.prefix...), c.g.key(s)...)
 		v := len(arena)
@@ -100,6 +108,7 @@ func (c *rowCache) take(writes []Write) []Write {
 			writes = append(writes, Write{Key: arena[k:v:v], Local: c.local})
 			c.flags[s] &^= rowStored
 		}
+		largest = max(largest, len(arena)-k)
 	}
 	c.dirty = c.dirty[:0]
 	c.writes = len(writes) > before
