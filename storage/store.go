@@ -208,6 +208,7 @@ func (s *Store) pebbleOptions() *pebble.Options {
 		L0StopWritesThreshold:       1 << 20,
 	}
 	o.CompactionConcurrencyRange = s.compactions
+	o.Experimental.CompactionScheduler = newQuietScheduler()
 	o.Experimental.L0CompactionConcurrency = 1 << 20
 	o.Experimental.CompactionDebtConcurrency = 1 << 60
 	o.Experimental.CompactionGarbageFractionForMaxConcurrency = func() float64 { return 0 }
