@@ -140,6 +140,7 @@ func (e *Engine) endStream(ctx context.Context, s *plan.Stream, ends map[int32]b
 			for _, src := range r.assigned() {
 				src.end(last)
 			}
+			r.life.touched()
 		}
 		at, err := e.positions(ctx, s, ends)
 		if err != nil {

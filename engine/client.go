@@ -78,12 +78,21 @@ func (c *cluster) write(ctx context.Context, recs ...*kgo.Record) error {
 // franz-go's default; sarama's is 30 seconds.
 const silence = 10 * time.Second
 
+// fetchWait is how long a broker may wait with the answer to a fetch while there is nothing to answer
+// (fetch.max.wait.ms, whose default this is). A record is answered at once, so that waiting longer
+// costs no latency, and less work when there are none.
+const fetchWait = time.Second
+
+// replayWait is the same for the changelogs, which are read to their ends and no further: the last
+// fetch finds nothing, and the start of the stage waits for it.
+const replayWait = 100 * time.Millisecond
+
 // clientSettings are the few settings in which our sarama clients differ.
 type clientSettings struct {
 	instance string        // group.instance.id; empty: no static membership
 	session  time.Duration // session.timeout.ms
-	buffer   int           // records buffered per partition
 	fetch    int32         // bytes asked for per partition and fetch
+	wait     time.Duration // how long a broker may wait with an empty answer; default fetchWait
 	clientID string
 	security *Security
 }
@@ -108,7 +117,10 @@ func saramaConfig(s clientSettings) *sarama.Config {
 	c.Consumer.Return.Errors = true
 	c.Consumer.IsolationLevel = sarama.ReadCommitted
 	c.Consumer.MaxProcessingTime = 250 * time.Millisecond
-	c.Consumer.MaxWaitTime = 100 * time.Millisecond
+	c.Consumer.MaxWaitTime = fetchWait
+	if s.wait > 0 {
+		c.Consumer.MaxWaitTime = s.wait
+	}
 	c.Consumer.Offsets.Initial = sarama.OffsetOldest
 	c.Consumer.Offsets.AutoCommit.Enable = false
 	c.Consumer.Group.ResetInvalidOffsets = false
@@ -123,9 +135,6 @@ func saramaConfig(s clientSettings) *sarama.Config {
 		c.Consumer.Fetch.Default = s.fetch
 	}
 	s.security.sarama(c)
-	if s.buffer > 0 {
-		c.ChannelBufferSize = s.buffer
-	}
 	return c
 }
 

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"penstock/engine/core"
@@ -21,26 +22,23 @@ type clockKeeper struct {
 	since   time.Time       // when that was
 	begun   bool
 	foreign time.Time // when the positions of other processes were last read
-	limits  time.Time // when the ends of the partitions were last read
+	quiet   bool      // nothing came to any partition here between the last two looks, and none is held
 	away    time.Time // when Kafka was last found to be away
 }
 
 const (
-	// keeperEvery is how often the clocks are looked at. A look costs nothing while no move
-	// would close a pane.
+	// keeperEvery is how often the clocks are looked at while rows come, or a move is due and not
+	// possible yet. Else the next look is when a move would close a pane, or the next row comes.
 	keeperEvery = 100 * time.Millisecond
 	// foreignEvery is how often other processes' positions are read.
 	foreignEvery = 500 * time.Millisecond
-	// endsEvery is how often the ends of the partitions are read.
-	endsEvery = time.Second
+	// quietEvery is after what time it is looked in any case: the machine's clock may have been set.
+	quietEvery = 5 * time.Second
 	// returnSlack is how long no clock moves by itself after Kafka was away. Producers have kept
 	// what they could not send, stamped with the time when they had it, and take a moment to
 	// find the broker again: until then every partition looks idle, and what they send would
 	// be late. Twice the second or two that clients wait at most between two tries.
 	returnSlack = 5 * time.Second
-	// slowAnswer is how long an answer takes only when a broker was away: clients try again by
-	// themselves, so that a broker that is back within seconds is no error, only late.
-	slowAnswer = time.Second
 	// leastSlack is how far an idle clock stays behind the wall clock in any case: records that
 	// producers have stamped and not yet sent.
 	leastSlack = 2 * time.Second
@@ -63,45 +61,70 @@ func (k *clockKeeper) run(ctx context.Context) {
 	}
 	clock := k.route.life.opts.Clock
 	for {
+		rows := k.route.stirred
+		wait := k.wait(clock.Now())
+		if !k.quiet {
+			rows = nil // that they come is known: looks are counted by time
+		}
 		select {
 		case <-ctx.Done():
 			return
-		case <-clock.After(keeperEvery):
+		case <-rows:
+		case <-clock.After(wait):
+		}
+		select {
+		case <-k.route.stirred: // of rows that this look sees
+		default:
 		}
 		k.look(ctx, clock.Now())
 	}
 }
 
+// wait is how long nothing is to be done unless a row comes.
+func (k *clockKeeper) wait(now time.Time) time.Duration {
+	if !k.quiet {
+		return keeperEvery
+	}
+	least := quietEvery
+	if k.route.shared() {
+		least = foreignEvery
+	}
+	to, ok := k.target(now)
+	if !ok {
+		return least
+	}
+	step := k.route.step
+	for _, s := range k.route.assigned() {
+		pos := s.core.Position()
+		due := (floorDiv(pos.Clock, step) + 1) * step
+		if !pos.Started || due <= to {
+			return keeperEvery // it was to be moved, and is not: it is not idle yet, or Kafka is away
+		}
+		least = min(least, time.Duration(due-to)*time.Microsecond)
+	}
+	return least
+}
+
 func (k *clockKeeper) look(ctx context.Context, now time.Time) {
 	sources := k.route.assigned()
-	k.ends(ctx, sources, now)
+	if away := k.route.ends.lastAway(); away.After(k.away) {
+		k.away = away
+	}
 	quiet := k.observe(ctx, sources, now)
 	k.hold(sources)
 	to, ok := k.target(now)
 	if !ok || now.Sub(k.away) < returnSlack {
 		return
 	}
+	moved := false
 	for _, s := range quiet {
 		if ctx.Err() != nil {
 			return
 		}
-		k.move(ctx, s, to)
+		moved = k.move(ctx, s, to) || moved
 	}
-}
-
-// ends notes where the partitions end, for those who want to know the lag.
-func (k *clockKeeper) ends(ctx context.Context, sources []*routeSource, now time.Time) {
-	if now.Sub(k.limits) < endsEvery {
-		return
-	}
-	k.limits = now
-	limits, err := k.route.life.cluster.bounds(ctx, k.route.topic())
-	k.answered(now, err)
-	if err != nil {
-		return
-	}
-	for _, s := range sources {
-		s.limit.Store(limits[s.number].End)
+	if moved {
+		k.route.life.touched() // once: they belong into one flush
 	}
 }
 
@@ -134,6 +157,7 @@ func (k *clockKeeper) observe(ctx context.Context, sources []*routeSource, now t
 			active = true
 		}
 	}
+	k.quiet = !active && !slices.ContainsFunc(sources, func(s *routeSource) bool { return s.held.Load() })
 	if now.Sub(k.foreign) >= foreignEvery {
 		k.foreign = now
 		for p, pos := range k.route.foreign(ctx, own) {
@@ -153,14 +177,21 @@ func (k *clockKeeper) observe(ctx context.Context, sources []*routeSource, now t
 	return quiet
 }
 
-// foreign returns the positions of the partitions that other processes route.
+// shared tells whether other processes route partitions of the stream, too.
+func (r *routeLogic) shared() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.all) > len(r.sources)
+}
+
+// foreign returns the positions of the partitions that other processes route. A topic that grows
+// is divided anew, so those that there were when this session began are all.
 func (r *routeLogic) foreign(ctx context.Context, own map[int32]bool) map[int32]core.Position {
-	parts, err := topicManager{r.life.cluster}.Partitions(r.topic())
-	if err != nil {
-		return nil
-	}
+	r.mu.Lock()
+	all := r.all
+	r.mu.Unlock()
 	var others []int32
-	for _, p := range parts {
+	for _, p := range all {
 		if !own[p] {
 			others = append(others, p)
 		}
@@ -194,11 +225,12 @@ func (k *clockKeeper) target(now time.Time) (int64, bool) {
 	return k.anchor + now.Sub(k.since).Microseconds() - s.Options.IdleSlack.Microseconds(), true
 }
 
-// move moves the clock of a partition if that closes a pane and the partition is idle.
-func (k *clockKeeper) move(ctx context.Context, s *routeSource, to int64) {
+// move moves the clock of a partition if that closes a pane and the partition is idle, and tells
+// whether it did.
+func (k *clockKeeper) move(ctx context.Context, s *routeSource, to int64) bool {
 	pos := s.core.Position()
 	if pos.Started && floorDiv(to, k.route.step) <= floorDiv(pos.Clock, k.route.step) {
-		return
+		return false
 	}
 	l := k.route.life
 	asked := l.opts.Clock.Now()
@@ -208,18 +240,18 @@ func (k *clockKeeper) move(ctx context.Context, s *routeSource, to int64) {
 		if ctx.Err() == nil {
 			l.log.Debug("idle check", "partition", s.number, "err", err)
 		}
-		return
+		return false
 	}
 	if !idle || !k.away.Before(asked) {
-		return
+		return false
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	// What has come since was sent after the look at the partition, and is no older than that.
 	if s.over || s.core.Position().Offset != pos.Offset {
-		return
+		return false
 	}
-	s.core.MoveClock(to, core.DecisionIdle)
+	return s.core.MoveClock(to, core.DecisionIdle)
 }
 
 // hold pauses the partitions whose clock is further ahead of the slowest than the stream allows,
@@ -247,6 +279,7 @@ func (k *clockKeeper) hold(sources []*routeSource) {
 			} else {
 				g.Resume(which)
 			}
+			k.route.life.stir()
 		}
 	}
 }

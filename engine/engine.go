@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -25,8 +26,10 @@ type Engine struct {
 	trimmer *trimmer
 	scans   chan struct{} // one for each partition that is read from end to end, of all queries
 	queries *read.Budget  // what all queries together may hold
+	stirred chan struct{} // holds a signal: a stage has changed, which others may want to know
 
 	mu        sync.Mutex
+	ends      *ends          // nil before it runs
 	store     *storage.Store // see local
 	asides    []time.Time    // when it was set aside
 	stages    []*stage
@@ -48,7 +51,7 @@ func New(o Options) (*Engine, error) {
 	o = o.withDefaults()
 	setUpLibraries(o.Logger)
 	e := &Engine{opts: o, log: o.Logger.With("app", o.App), routes: map[string]*routeLogic{}, state: "starting",
-		scans: make(chan struct{}, scansAtOnce())}
+		scans: make(chan struct{}, scansAtOnce()), stirred: make(chan struct{}, 1)}
 	e.queries = read.NewBudget(read.Limits{Bytes: sharesOf(o.Memory).query})
 	if err := e.openStore(); err != nil {
 		return nil, err
@@ -188,15 +191,19 @@ func (e *Engine) checkLives(lives map[string]string) error {
 }
 
 // newStage makes a stage with what all of them share.
-func (e *Engine) newStage(group string, packed bool, buffer int, make func(*life) logic) *stage {
+func (e *Engine) newStage(group string, packed bool, make func(*life) logic) *stage {
 	return &stage{
 		group: group, opts: e.opts, cluster: e.cluster, topics: e.topics, log: e.log.With("group", group),
-		packed: packed, buffer: buffer, newLogic: make,
+		packed: packed, newLogic: make, changed: e.stir,
 		limit: newFlushLimit(e.opts.FlushBytes, e.opts.TransactionTimeout),
 	}
 }
 
 func (e *Engine) build() {
+	x := newEnds(e.cluster, e.opts.Clock, e.readTopics(), e.noteEnds)
+	e.mu.Lock()
+	e.ends = x
+	e.mu.Unlock()
 	var stages []*stage
 	for _, s := range e.opts.Plan.Streams {
 		stages = append(stages, newRouteStage(e, s))
@@ -205,6 +212,33 @@ func (e *Engine) build() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.stages, e.state = stages, "running"
+}
+
+// readTopics lists the topics that the streams read.
+func (e *Engine) readTopics() []string {
+	topics := []string{names{e.opts.App}.Replayed()}
+	for _, s := range e.opts.Plan.Streams {
+		if !slices.Contains(topics, s.Options.Topic) {
+			topics = append(topics, s.Options.Topic)
+		}
+	}
+	return topics
+}
+
+// noteEnds tells the source partitions where they end.
+func (e *Engine) noteEnds() {
+	for _, st := range e.opts.Plan.Streams {
+		r := e.route(st)
+		if r == nil {
+			continue
+		}
+		at := r.ends.of(st.Options.Topic)
+		for _, s := range r.assigned() {
+			if end, ok := at[s.number]; ok {
+				s.limit.Store(end)
+			}
+		}
+	}
 }
 
 // runAll keeps all stages alive until ctx is done or one of them stops for good.
@@ -219,6 +253,7 @@ func (e *Engine) runAll(ctx context.Context, stop context.CancelCauseFunc) error
 		})
 	}
 	wg.Go(func() { e.trimmer.run(ctx, e.opts.Clock) })
+	wg.Go(func() { e.ends.run(ctx) })
 	wg.Go(func() { e.rest(ctx) })
 	wg.Go(func() { e.served().run(ctx) })
 	if e.opts.ExitWhenCaughtUp {
@@ -251,6 +286,14 @@ func (e *Engine) runAll(ctx context.Context, stop context.CancelCauseFunc) error
 		return errors.Join(errs...)
 	}
 	return cause
+}
+
+// stir tells that a stage has changed. It does not wait.
+func (e *Engine) stir() {
+	select {
+	case e.stirred <- struct{}{}:
+	default:
+	}
 }
 
 func (e *Engine) setState(state string) {

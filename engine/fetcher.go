@@ -15,21 +15,30 @@ import (
 	"penstock/engine/format"
 )
 
-// fetcher reads the source partitions of one session with franz-go, which takes about half of
-// sarama's CPU time a record. sarama still is the member of the group: it joins, beats and hands
-// out partitions, and its own fetching is paused. Where a partition is read from and which are
-// assigned comes from its claims; what is committed goes through our transactions either way.
+// fetcher reads the partitions of one session with franz-go, which takes about half of sarama's CPU
+// time a record, and next to nothing while none come: a fetch names only what has changed since the last
+// one, and so does its answer. sarama still is the member of the group: it joins, beats and hands out
+// partitions. Where a partition is read from and which are assigned comes from its claims; what
+// is committed goes through our transactions either way.
 type fetcher struct {
 	client *kgo.Client
-	topic  string
-	runs   *runs
+	runs   *runs // nil: messages pass as they are
 	fail   func(error)
 	log    func(msg string, args ...any)
 	cancel context.CancelFunc
 	done   chan struct{}
 
-	mu     sync.Mutex
-	claims map[int32]*fetchedClaim
+	mu      sync.Mutex
+	claims  map[place]*fetchedClaim
+	waiting []*fetchedClaim // started and not read yet
+	await   int             // claims of the session that have not started
+	late    *time.Timer     // ends the wait for them
+}
+
+// place is a partition of a topic.
+type place struct {
+	topic     string
+	partition int32
 }
 
 // maxFetch is the most that is asked of a partition at once, fetchAhead how many answers may wait for
@@ -39,27 +48,38 @@ const (
 	fetchAhead = 2
 )
 
-// newFetcher connects; nothing is read before a claim comes. fail is told an error that ends the
+// newFetcher connects; nothing is read before the claims start. g.fail is told an error that ends the
 // session's processor.
-func newFetcher(ctx context.Context, brokers []string, topic string, g *group) (*fetcher, error) {
-	opts := append(clientOptions(brokers, g.security, "penstock", g.log),
+func newFetcher(s *session, g *group) (*fetcher, error) {
+	bytes, all := g.fetch, 4*g.fetch
+	if g.runs != nil {
+		bytes, all = g.runs.fetchBytes(), 4*g.runs.fetch
+	}
+	opts := append(clientOptions(g.brokers, g.security, "penstock", g.log),
 		kgo.ConsumeResetOffset(kgo.NoResetOffset()),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
-		kgo.FetchMaxPartitionBytes(g.runs.fetchBytes()),
-		kgo.FetchMaxBytes(max(maxFetch, 4*g.runs.fetch)),
-		kgo.FetchMaxWait(100*time.Millisecond))
+		kgo.FetchMaxPartitionBytes(bytes),
+		kgo.FetchMaxBytes(max(maxFetch, all)),
+		kgo.FetchMaxWait(fetchWait))
 	client, err := kgo.NewClient(opts...)
 	if err != nil {
 		return nil, fmt.Errorf("kafka client: %w", err)
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	f := &fetcher{client: client, topic: topic, runs: g.runs, fail: g.fail, log: g.log.Debug, cancel: cancel, done: make(chan struct{}), claims: map[int32]*fetchedClaim{}}
+	ctx, cancel := context.WithCancel(s.ctx)
+	f := &fetcher{client: client, runs: g.runs, fail: g.fail, log: g.log.Debug, cancel: cancel, done: make(chan struct{}),
+		claims: map[place]*fetchedClaim{}, await: s.partitions()}
 	go f.run(ctx)
 	return f, nil
 }
 
 // close ends reading. The claims were stopped before.
 func (f *fetcher) close() {
+	f.mu.Lock()
+	f.await = 0
+	if f.late != nil {
+		f.late.Stop()
+	}
+	f.mu.Unlock()
 	f.cancel()
 	<-f.done
 	f.client.Close()
@@ -76,12 +96,15 @@ func (f *fetcher) run(ctx context.Context) {
 		}
 		fetches.EachError(f.failed)
 		fetches.EachPartition(func(p kgo.FetchTopicPartition) {
-			c := f.claim(p.Partition)
+			c := f.claim(place{p.Topic, p.Partition})
 			if c == nil || len(p.Records) == 0 {
 				return
 			}
 			c.high.Store(p.HighWatermark)
-			f.runs.fetched.Add(recordsBytes(p.Records))
+			c.next.Store(p.Records[len(p.Records)-1].Offset + 1)
+			if f.runs != nil {
+				f.runs.fetched.Add(recordsBytes(p.Records))
+			}
 			select {
 			case c.in <- p.Records:
 			case <-c.ctx.Done():
@@ -101,16 +124,36 @@ func (f *fetcher) failed(topic string, partition int32, err error) {
 	f.log("fetch", "topic", topic, "partition", partition, "err", err)
 }
 
-func (f *fetcher) claim(p int32) *fetchedClaim {
+func (f *fetcher) claim(p place) *fetchedClaim {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.claims[p]
 }
 
-func (f *fetcher) pause(partitions map[string][]int32)  { f.client.PauseFetchPartitions(partitions) }
-func (f *fetcher) resume(partitions map[string][]int32) { f.client.ResumeFetchPartitions(partitions) }
+// pause ends reading of partitions; what was fetched already still comes.
+func (f *fetcher) pause(partitions map[string][]int32) { f.client.PauseFetchPartitions(partitions) }
 
-// fetchedClaim is a claim of sarama's whose messages are runs of what the fetcher reads.
+// resume goes on with them. A fetch that is under way does not ask for them, and when the other
+// partitions have nothing to say it ends only when the broker has waited long enough. To set an offset
+// ends it; that the partition is at that offset already, or a little behind it, is no harm: what comes
+// twice is passed over.
+func (f *fetcher) resume(partitions map[string][]int32) {
+	f.client.ResumeFetchPartitions(partitions)
+	at := map[string]map[int32]kgo.EpochOffset{}
+	for topic, list := range partitions {
+		for _, p := range list {
+			if c := f.claim(place{topic, p}); c != nil {
+				if at[topic] == nil {
+					at[topic] = map[int32]kgo.EpochOffset{}
+				}
+				at[topic][p] = kgo.EpochOffset{Epoch: -1, Offset: c.next.Load()}
+			}
+		}
+	}
+	f.client.SetOffsets(at)
+}
+
+// fetchedClaim is a claim of sarama's whose messages are what the fetcher reads, or runs of it.
 type fetchedClaim struct {
 	sarama.ConsumerGroupClaim
 	ctx    context.Context // of the claim: over when stop is called or the session ends
@@ -118,6 +161,7 @@ type fetchedClaim struct {
 	in     chan []*kgo.Record
 	out    chan *sarama.ConsumerMessage
 	high   atomic.Int64
+	next   atomic.Int64 // offset behind the last record that came
 	done   chan struct{}
 	size   int64 // of the answer that runs are being made of; the pump's
 }
@@ -137,23 +181,61 @@ func (c *fetchedClaim) fill(r *runs, x *run, recs []*kgo.Record) (rest []*kgo.Re
 }
 
 // start begins to read a claim from its initial offset. stop has to be called.
-func (f *fetcher) start(ctx context.Context, inner sarama.ConsumerGroupClaim, r *runs) *fetchedClaim {
+func (f *fetcher) start(ctx context.Context, inner sarama.ConsumerGroupClaim) *fetchedClaim {
+	// sarama's own reading of the partition ends here, before it began, or at the first record.
+	if own, ok := inner.(interface{ AsyncClose() }); ok {
+		own.AsyncClose()
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	c := &fetchedClaim{ConsumerGroupClaim: inner, ctx: ctx, cancel: cancel,
 		in: make(chan []*kgo.Record, fetchAhead), out: make(chan *sarama.ConsumerMessage), done: make(chan struct{})}
-	f.mu.Lock()
-	f.claims[inner.Partition()] = c
-	f.mu.Unlock()
-	go func() { // what sarama fetched before it was paused; it closes the channel when the session ends
-		for range inner.Messages() {
-		}
-		cancel()
-	}()
-	go c.pump(r)
-	f.client.AddConsumePartitions(map[string]map[int32]kgo.Offset{
-		inner.Topic(): {inner.Partition(): kgo.NewOffset().At(inner.InitialOffset())},
-	})
+	c.next.Store(inner.InitialOffset())
+	if f.runs == nil {
+		go c.pass()
+	} else {
+		go c.pump(f.runs)
+	}
+	f.add(c)
 	return c
+}
+
+// lateClaim is how long the other claims wait for those that have not started: sarama holds back one
+// whose partition has no leader until it has.
+const lateClaim = 100 * time.Millisecond
+
+// add begins to read a claim, together with the others of the session: one that came when a fetch
+// was already under way would wait until that is answered.
+func (f *fetcher) add(c *fetchedClaim) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.claims[place{c.Topic(), c.Partition()}] = c
+	f.waiting = append(f.waiting, c)
+	if f.late == nil {
+		f.late = time.AfterFunc(lateClaim, func() {
+			f.mu.Lock()
+			defer f.mu.Unlock()
+			f.await = 0
+			f.consumeLocked()
+		})
+	}
+	f.await--
+	f.consumeLocked()
+}
+
+// consumeLocked begins to read the claims that wait, unless others are waited for.
+func (f *fetcher) consumeLocked() {
+	if f.await > 0 || len(f.waiting) == 0 {
+		return
+	}
+	from := map[string]map[int32]kgo.Offset{}
+	for _, c := range f.waiting {
+		if from[c.Topic()] == nil {
+			from[c.Topic()] = map[int32]kgo.Offset{}
+		}
+		from[c.Topic()][c.Partition()] = kgo.NewOffset().At(c.InitialOffset())
+	}
+	f.waiting = nil
+	f.client.AddConsumePartitions(from)
 }
 
 // Messages implements sarama.ConsumerGroupClaim. The channel closes when the claim's does.
@@ -166,6 +248,28 @@ func (c *fetchedClaim) HighWaterMarkOffset() int64 { return c.high.Load() }
 func (c *fetchedClaim) stop() {
 	c.cancel()
 	<-c.done
+}
+
+// pass offers the records one by one.
+func (c *fetchedClaim) pass() {
+	defer close(c.done)
+	defer close(c.out)
+	for {
+		var recs []*kgo.Record
+		select {
+		case recs = <-c.in:
+		case <-c.ctx.Done():
+			return
+		}
+		for _, r := range recs {
+			m := &sarama.ConsumerMessage{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, Timestamp: r.Timestamp, Key: r.Key, Value: r.Value}
+			select {
+			case c.out <- m:
+			case <-c.ctx.Done():
+				return
+			}
+		}
+	}
 }
 
 // pump gathers whatever is there into one run and offers it; while nobody takes it, the run

@@ -8,7 +8,12 @@ import (
 )
 
 // flusher decides when a stage's flush is taken: an interval after the last one was, or earlier
-// when much has gathered. One goroutine takes, commits and applies, so one transaction is in
+// when much has gathered. Nothing happens while there is nothing to take: whoever adds something,
+// a row or a moved clock, says so (touched), and the first after a quiet time waits a moment for
+// those that come with it: the clocks of all partitions move together, and the frames of one
+// transaction reach all table partitions, and what they lead to belongs into one transaction too.
+//
+// One goroutine takes, commits and applies, so one transaction is in
 // flight at a time, and the next flush grows meanwhile: load makes flushes larger by itself.
 //
 // A flush that takes long to commit risks its transaction's timeout, so how much may gather
@@ -20,7 +25,8 @@ type flusher struct {
 	once     func(context.Context) error // takes one flush and sees it through
 	pending  func() int                  // bytes that wait to be taken
 	limit    *flushLimit
-	wake     chan struct{}
+	wake     chan struct{} // flush at once
+	some     chan struct{} // there may be something to take
 
 	mu   sync.Mutex
 	room *sync.Cond // signalled when a flush was taken, or the flusher stops
@@ -30,30 +36,58 @@ type flusher struct {
 func newFlusher(o Options, limit *flushLimit, pending func() int, once func(context.Context) error) *flusher {
 	f := &flusher{
 		clock: o.Clock, interval: o.FlushInterval, limit: limit, pending: pending, once: once,
-		wake: make(chan struct{}, 1),
+		wake: make(chan struct{}, 1), some: make(chan struct{}, 1),
 	}
+	f.touched() // what was there when it began
 	f.room = sync.NewCond(&f.mu)
 	return f
 }
 
+// gatherShare is which part of the interval the first thing after a quiet time waits for others.
+const gatherShare = 5
+
 // run flushes until stop is closed, or ends with the first error.
 func (f *flusher) run(ctx context.Context, stop <-chan struct{}) error {
 	defer f.release()
-	wait := f.interval
+	began := f.clock.Now()
 	for {
+		urgent, least := false, time.Duration(0)
 		select {
-		case <-stop:
-			return nil
-		case <-ctx.Done():
-			return nil
-		case <-f.wake:
-		case <-f.clock.After(wait):
+		case <-f.some:
+		default:
+			select {
+			case <-f.some:
+				least = f.interval / gatherShare
+			case <-f.wake:
+				urgent = true
+			case <-stop:
+				return nil
+			case <-ctx.Done():
+				return nil
+			}
 		}
-		began := f.clock.Now()
+		if wait := max(least, f.interval-f.clock.Now().Sub(began)); wait > 0 && !urgent {
+			select {
+			case <-f.wake:
+			case <-f.clock.After(wait):
+			case <-stop:
+				return nil
+			case <-ctx.Done():
+				return nil
+			}
+		}
+		began = f.clock.Now()
 		if err := f.once(ctx); err != nil {
 			return err
 		}
-		wait = max(0, f.interval-f.clock.Now().Sub(began))
+	}
+}
+
+// touched tells that there may be something to take. It does not wait.
+func (f *flusher) touched() {
+	select {
+	case f.some <- struct{}{}:
+	default:
 	}
 }
 
@@ -83,6 +117,7 @@ func (f *flusher) now() {
 // grown is called by the input after it added something. It waits when far more has gathered
 // than one transaction should hold.
 func (f *flusher) grown() {
+	f.touched()
 	limit := f.limit.get()
 	if f.pending() < limit {
 		return

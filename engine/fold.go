@@ -56,7 +56,7 @@ func newFoldPart(number int32, local *storage.Partition) *foldPart {
 
 func newFoldStage(e *Engine) *stage {
 	n := names{e.opts.App}
-	s := e.newStage(n.FoldGroup(), false, 4, func(l *life) logic {
+	s := e.newStage(n.FoldGroup(), false, func(l *life) logic {
 		f := &foldLogic{life: l, engine: e, names: n, results: newResultPartitions(e.cluster), parts: map[int32]*foldPart{}}
 		e.setFold(f)
 		return f

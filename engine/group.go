@@ -33,6 +33,7 @@ type group struct {
 	brokers  []string
 	security *Security
 	runs     *runs // nil: messages pass as they are
+	fetch    int32 // bytes to ask of a partition at once
 	hooks    groupHooks
 	log      *slog.Logger
 	backoff  backoff
@@ -43,7 +44,7 @@ type group struct {
 	mu     sync.Mutex
 	cancel context.CancelCauseFunc // of the running Consume
 	failed error                   // what fail was called with
-	feed   *fetcher                // of the running session, when it reads runs
+	feed   *fetcher                // of the running session
 	away   time.Time               // when Kafka was last found to be away
 }
 
@@ -105,14 +106,14 @@ func newGroup(inner sarama.ConsumerGroup, name string, r *runs, hooks groupHooks
 }
 
 // groupBuilder returns Goka's builder of consumer groups. got is told the group that was built.
-func groupBuilder(s clientSettings, r *runs, hooks groupHooks, log *slog.Logger, got func(*group)) goka.ConsumerGroupBuilder {
+func groupBuilder(s clientSettings, r *runs, fetch int32, hooks groupHooks, log *slog.Logger, got func(*group)) goka.ConsumerGroupBuilder {
 	return func(brokers []string, name, _ string) (sarama.ConsumerGroup, error) {
 		inner, err := sarama.NewConsumerGroup(brokers, name, saramaConfig(s))
 		if err != nil {
 			return nil, fmt.Errorf("consumer group %s: %w", name, err)
 		}
 		g := newGroup(inner, name, r, hooks, log)
-		g.brokers, g.security = brokers, s.security
+		g.brokers, g.security, g.fetch = brokers, s.security, fetch
 		got(g)
 		return g, nil
 	}
@@ -224,8 +225,6 @@ func (g *group) Close() error {
 func (g *group) Pause(partitions map[string][]int32) {
 	if f := g.reader(); f != nil {
 		f.pause(partitions)
-	} else if g.runs == nil {
-		g.inner.Pause(partitions)
 	}
 }
 
@@ -233,8 +232,6 @@ func (g *group) Pause(partitions map[string][]int32) {
 func (g *group) Resume(partitions map[string][]int32) {
 	if f := g.reader(); f != nil {
 		f.resume(partitions)
-	} else if g.runs == nil {
-		g.inner.Resume(partitions)
 	}
 }
 
@@ -262,7 +259,7 @@ type groupHandler struct {
 	group      *group
 	inner      sarama.ConsumerGroupHandler
 	session    *session
-	feed       *fetcher // nil when messages pass as they are, or nothing was assigned
+	feed       *fetcher // nil when nothing was assigned
 	begun      bool     // our setup was entered, so our cleanup has something to clean
 	gokaUp     bool     // Goka's Setup was entered
 	cut        bool     // the session ended while it was being set up
@@ -281,9 +278,9 @@ func (h *groupHandler) Setup(inner sarama.ConsumerGroupSession) error {
 	}
 	if h.group.runs != nil {
 		h.group.runs.reset(h.session.partitions())
-		if err := h.openFetcher(); err != nil {
-			return h.keep(err)
-		}
+	}
+	if err := h.openFetcher(); err != nil {
+		return h.keep(err)
 	}
 	// Without a look at what is committed, Goka must not begin either.
 	if h.session.ctx.Err() != nil {
@@ -308,16 +305,17 @@ func (s *session) partitions() (n int) {
 	return n
 }
 
-// openFetcher prepares to read what was assigned. A route group has one topic.
+// openFetcher prepares to read what was assigned.
 func (h *groupHandler) openFetcher() error {
-	for topic := range h.session.Claims {
-		f, err := newFetcher(h.session.ctx, h.group.brokers, topic, h.group)
-		if err != nil {
-			return err
-		}
-		h.feed = f
-		h.group.read(f)
+	if h.session.partitions() == 0 {
+		return nil
 	}
+	f, err := newFetcher(h.session, h.group)
+	if err != nil {
+		return err
+	}
+	h.feed = f
+	h.group.read(f)
 	return nil
 }
 
@@ -375,14 +373,9 @@ func (h *groupHandler) Cleanup(inner sarama.ConsumerGroupSession) error {
 
 // ConsumeClaim implements sarama.ConsumerGroupHandler.
 func (h *groupHandler) ConsumeClaim(inner sarama.ConsumerGroupSession, claim sarama.ConsumerGroupClaim) error {
-	s := silentSession{inner}
-	if h.group.runs == nil {
-		return h.inner.ConsumeClaim(s, claim)
-	}
-	h.group.inner.Pause(map[string][]int32{claim.Topic(): {claim.Partition()}})
-	fed := h.feed.start(inner.Context(), claim, h.group.runs)
+	fed := h.feed.start(inner.Context(), claim)
 	defer fed.stop()
-	return h.inner.ConsumeClaim(s, fed)
+	return h.inner.ConsumeClaim(silentSession{inner}, fed)
 }
 
 // silentSession is a session whose marks go nowhere.

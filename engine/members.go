@@ -39,6 +39,11 @@ func (m Member) equal(o Member) bool {
 		maps.EqualFunc(m.Sources, o.Sources, slices.Equal) && maps.EqualFunc(m.Paused, o.Paused, slices.Equal)
 }
 
+// settled tells whether nothing goes on in a process that it would tell of without a change of its stages.
+func (m Member) settled() bool {
+	return m.State == "running" && len(m.Restoring) == 0 && len(m.Paused) == 0
+}
+
 // members is what the processes said last. A process is believed for a while after it was heard;
 // when two claim a partition, the one that was heard later is: a process that lost its
 // partitions may not know it yet.

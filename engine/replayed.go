@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -20,11 +19,9 @@ import (
 // and the frames with its rows are behind those of partition 0 (see core.Replayed for why). Its
 // offset is committed in the transactions of the group like those of the other partitions.
 //
-// Somebody replays rows once in a while, so nobody waits for them with an open fetch: once a second
-// the end of the topic is asked for, and what is new is read by a client of its own.
-
-// replayedEvery is how often it is looked whether rows were replayed.
-const replayedEvery = time.Second
+// Somebody replays rows once in a while, so nobody waits for them with an open fetch: the end of
+// the topic is asked for with those of the streams' topics (ends.go), once a second, and what is new is read
+// by a client of its own.
 
 // assignReplayed prepares to read replayed rows, beside partition 0.
 func (r *routeLogic) assignReplayed(ctx context.Context, router *core.Router) (*routeSource, error) {
@@ -64,6 +61,7 @@ func (r *routeLogic) watchReplayed(ctx context.Context) {
 		return
 	}
 	for {
+		asked := r.ends.next()
 		err := r.readReplayed(ctx, s)
 		var lost *LostOffsetError
 		var stop *StopError
@@ -79,7 +77,7 @@ func (r *routeLogic) watchReplayed(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
-		case <-r.life.opts.Clock.After(replayedEvery):
+		case <-asked:
 		}
 	}
 }
@@ -87,12 +85,16 @@ func (r *routeLogic) watchReplayed(ctx context.Context) {
 // readReplayed reads the replayed rows that are there now.
 func (r *routeLogic) readReplayed(ctx context.Context, s *routeSource) error {
 	topic := r.names.Replayed()
+	from := s.core.Position().Offset
+	if at := r.ends.of(topic); at != nil && from >= at[0] {
+		return nil
+	}
+	// A replay that is under way is behind this end, and waited for by the second.
 	end, err := r.life.cluster.committedEnd(ctx, topic)
 	if err != nil {
 		return err
 	}
 	s.limit.Store(end)
-	from := s.core.Position().Offset
 	if from >= end {
 		return nil
 	}
@@ -132,6 +134,7 @@ func (r *routeLogic) replay(s *routeSource, recs []*kgo.Record, next int64, lead
 		}
 	}
 	s.core.Skip(next)
+	r.life.touched()
 	return nil
 }
 

@@ -25,8 +25,12 @@ type routeLogic struct {
 	stream *plan.Stream
 	names  names
 	step   int64 // the smallest pane of any table, microseconds: what idle moves are worth
+	ends   *ends
+	// stirred tells the keeper of the clocks that rows came. It holds one signal.
+	stirred chan struct{}
 
 	mu       sync.Mutex // guards what follows, not what it points to
+	all      []int32    // the partitions of the stream's topic
 	router   *core.Router
 	sources  map[int32]*routeSource // empty when nothing is assigned
 	replayed *routeSource           // nil unless partition 0 is assigned
@@ -48,8 +52,8 @@ type routeSource struct {
 
 func newRouteStage(e *Engine, s *plan.Stream) *stage {
 	n := names{e.opts.App}
-	return e.newStage(n.RouteGroup(s.Name), true, 1024, func(l *life) logic {
-		r := &routeLogic{life: l, stream: s, names: n, step: smallestPane(e.opts.Plan, s), sources: map[int32]*routeSource{}}
+	return e.newStage(n.RouteGroup(s.Name), true, func(l *life) logic {
+		r := &routeLogic{life: l, stream: s, names: n, step: smallestPane(e.opts.Plan, s), ends: e.ends, stirred: make(chan struct{}, 1), sources: map[int32]*routeSource{}}
 		if before := e.route(s); before != nil {
 			_, r.last = before.status()
 		}
@@ -125,7 +129,7 @@ func (r *routeLogic) assign(ctx context.Context, s *session) error {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.router, r.sources, r.replayed, r.last = router, sources, replayed, nil
+	r.router, r.all, r.sources, r.replayed, r.last = router, all, sources, replayed, nil
 	return nil
 }
 
@@ -205,6 +209,10 @@ func (r *routeLogic) message(ctx goka.Context, msg any) {
 		}
 	}
 	r.life.runs.done(x)
+	select {
+	case r.stirred <- struct{}{}:
+	default:
+	}
 	r.life.flusher.grown()
 }
 

@@ -39,7 +39,6 @@ type serving struct {
 
 	mu       sync.Mutex
 	cluster  *cluster                   // while the engine runs
-	ends     map[string]map[int32]int64 // by topic: end offsets when last asked
 	sizes    []PartitionSize            // when last counted
 	bytes    map[int32]map[string]int64 // by partition and table, when last asked; not changed any more
 	bytesDue time.Time                  // when to ask again
@@ -52,7 +51,7 @@ func (e *Engine) Serve(s Service) {
 	defer e.mu.Unlock()
 	e.serve = &serving{
 		Service: s, engine: e, members: newMembers(e.opts.InstanceID),
-		history: newHistory(e.opts.Plan.Metrics), ends: map[string]map[int32]int64{},
+		history: newHistory(e.opts.Plan.Metrics),
 	}
 }
 
@@ -84,7 +83,6 @@ func (s *serving) run(ctx context.Context) {
 	var wg sync.WaitGroup
 	wg.Go(func() { s.keep(ctx, s.follow) })
 	wg.Go(func() { s.announce(ctx) })
-	wg.Go(func() { s.watchEnds(ctx) })
 	wg.Go(func() { s.watchSizes(ctx) })
 	wg.Wait()
 	s.mu.Lock()
@@ -108,6 +106,9 @@ func (s *serving) keep(ctx context.Context, run func(context.Context) error) {
 // historyRecords is how many records from the end of each partition of a metrics topic are read
 // at the start.
 const historyRecords = 5000
+
+// followWait is how long a broker may wait with the answer while nobody says anything.
+const followWait = 5 * time.Second
 
 // follow reads the members topic from its start, and the metrics topics from near their ends.
 func (s *serving) follow(ctx context.Context) error {
@@ -134,7 +135,7 @@ func (s *serving) follow(ctx context.Context) error {
 		}
 	}
 	opts := append(clientOptions(c.brokers, c.security, "penstock-serve", c.log), kgo.ConsumePartitions(from),
-		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.FetchMaxWait(500*time.Millisecond))
+		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.FetchMaxWait(followWait))
 	client, err := kgo.NewClient(opts...)
 	if err != nil {
 		return err
@@ -165,7 +166,7 @@ const (
 	// beatEvery is how often a process says that it is there, expireAfter how long it is believed.
 	beatEvery   = 2 * time.Second
 	expireAfter = 7 * time.Second
-	// changeEvery is how often it looks whether it has something new to say.
+	// changeEvery is how often it looks whether it has something new to say while something goes on.
 	changeEvery = 200 * time.Millisecond
 )
 
@@ -183,13 +184,18 @@ func (s *serving) announce(ctx context.Context) {
 				said, at = me, now
 			}
 		}
+		wait := changeEvery
+		if me.settled() {
+			wait = max(wait, beatEvery-now.Sub(at))
+		}
 		select {
 		case <-ctx.Done():
 			bye, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 			defer cancel()
 			_ = s.publish(bye, nil) // without it the others find out when we expire
 			return
-		case <-s.engine.opts.Clock.After(changeEvery):
+		case <-s.engine.stirred:
+		case <-s.engine.opts.Clock.After(wait):
 		}
 	}
 }
@@ -229,40 +235,15 @@ func (s *serving) self() Member {
 	return m
 }
 
-// watchEnds asks for the ends of the source partitions, once a second: lag is counted from them.
-func (s *serving) watchEnds(ctx context.Context) {
-	for {
-		for _, st := range s.engine.opts.Plan.Streams {
-			topic := st.Options.Topic
-			limits, err := s.engine.cluster.bounds(ctx, topic)
-			if err != nil {
-				continue // the last ones stay
-			}
-			ends := map[int32]int64{}
-			for p, b := range limits {
-				ends[p] = b.End
-			}
-			s.mu.Lock()
-			s.ends[topic] = ends
-			s.mu.Unlock()
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-s.engine.opts.Clock.After(endsEvery):
-		}
-	}
-}
-
 // endsOf returns the end offsets of a stream's partitions when last asked, nil when not known.
 func (e *Engine) endsOf(st *plan.Stream) map[int32]int64 {
-	s := e.served()
-	if s == nil {
+	e.mu.Lock()
+	x := e.ends
+	e.mu.Unlock()
+	if x == nil {
 		return nil
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.ends[st.Options.Topic]
+	return x.of(st.Options.Topic)
 }
 
 // lagOf is how many records of a stream are not in what was made from the given offsets, -1 when

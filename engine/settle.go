@@ -91,6 +91,7 @@ func (e *Engine) MoveClock(ctx context.Context, stream string, partition int32, 
 			for _, src := range r.assigned() {
 				if src.number == partition {
 					pos, moved = src.idle(to)
+					r.life.touched()
 					return true, nil
 				}
 			}

@@ -33,10 +33,13 @@ const (
 	// of a partition are added up for that.
 	bytesEvery = 5 * time.Second
 	addedRows  = 10_000
+	// restShare is the same while no rows come: an engine with much state and nothing to do is to be quiet.
+	restShare = 1000
 )
 
 // watchSizes counts the rows of the tables from time to time.
 func (s *serving) watchSizes(ctx context.Context) {
+	read := int64(-1)
 	for {
 		select {
 		case <-ctx.Done():
@@ -48,7 +51,13 @@ func (s *serving) watchSizes(ctx context.Context) {
 		s.mu.Lock()
 		s.sizes = sizes
 		s.mu.Unlock()
-		wait := max(sizesEvery, sizesShare*time.Since(began))
+		share := time.Duration(sizesShare)
+		if n := s.engine.rowsRead(); n == read {
+			share = restShare
+		} else {
+			read = n
+		}
+		wait := max(sizesEvery, share*time.Since(began))
 		if len(sizes) == 0 {
 			wait = changeEvery // nothing is assigned yet
 		}

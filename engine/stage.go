@@ -66,6 +66,10 @@ func (s *stage) fetch() int32 {
 	return n
 }
 
+// fetchBytes is how much to ask of a partition at once whose messages are not packed: frames and
+// shares, a few of the largest.
+func (s *stage) fetchBytes() int32 { return 2 * sharesOf(s.opts.Memory).fetch }
+
 // stage is one Goka processor of the engine, kept alive. A life of it ends with any error: the
 // clients are closed, what was in memory is dropped, and the next life begins from what is
 // committed.
@@ -77,9 +81,10 @@ type stage struct {
 	log     *slog.Logger
 	limit   *flushLimit
 	packed  bool // runs instead of messages
-	buffer  int  // messages that sarama holds per partition
 	// newLogic makes the logic of a life.
 	newLogic func(*life) logic
+	// changed is told that the stage's state or partitions are others than before, if not nil.
+	changed func()
 	// onCommit is told of every transaction, if not nil.
 	onCommit func(flushRecords, flushTimes)
 
@@ -102,7 +107,7 @@ type life struct {
 	producer *producer
 	logic    logic
 	runs     *runs
-	flusher  *flusher
+	flusher  *flusher        // of the session; changed under mu, and only while no message comes
 	ctx      context.Context // of the life; what its sessions do is bounded by it
 	cancel   context.CancelFunc
 
@@ -160,7 +165,15 @@ func (s *stage) supervise(ctx context.Context) error {
 	}
 }
 
+// stir tells who wants to know that the stage has changed.
+func (s *stage) stir() {
+	if s.changed != nil {
+		s.changed()
+	}
+}
+
 func (s *stage) setState(state string, err error) {
+	defer s.stir()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.state = state
@@ -206,13 +219,13 @@ func (s *stage) live(ctx context.Context) error {
 func (l *life) options() []goka.ProcessorOption {
 	settings := clientSettings{
 		instance: l.opts.InstanceID, session: l.opts.SessionTimeout,
-		buffer: l.buffer, clientID: "penstock-" + l.stage.group, security: l.opts.Security,
+		clientID: "penstock-" + l.stage.group, security: l.opts.Security,
 	}
 	hooks := groupHooks{setup: l.setUp, ready: l.ready, cleanup: l.cleanUp, unstable: l.takeOver}
 	options := []goka.ProcessorOption{
 		goka.WithLogger(lineLogger{l.log.With("lib", "goka")}),
 		goka.WithClientID("penstock-" + l.stage.group),
-		goka.WithConsumerGroupBuilder(groupBuilder(settings, l.runs, hooks, l.log, l.setGroup)),
+		goka.WithConsumerGroupBuilder(groupBuilder(settings, l.runs, l.fetchBytes(), hooks, l.log, l.setGroup)),
 		goka.WithProducerBuilder(func([]string, string, func() hash.Hash32) (goka.Producer, error) { return noProducer{}, nil }),
 		goka.WithTopicManagerBuilder(func([]string) (goka.TopicManager, error) { return topicManager{l.cluster}, nil }),
 		goka.WithPartitionChannelSize(1),
@@ -228,7 +241,7 @@ func (l *life) options() []goka.ProcessorOption {
 			}))
 	}
 	return append(options, goka.WithStorageBuilder(table),
-		goka.WithConsumerSaramaBuilder(goka.SaramaConsumerBuilderWithConfig(saramaConfig(clientSettings{fetch: sharesOf(l.opts.Memory).replay, security: l.opts.Security}))))
+		goka.WithConsumerSaramaBuilder(goka.SaramaConsumerBuilderWithConfig(saramaConfig(clientSettings{fetch: sharesOf(l.opts.Memory).replay, wait: replayWait, security: l.opts.Security}))))
 }
 
 func (l *life) setGroup(g *group) {
@@ -293,6 +306,10 @@ func (l *life) setUp(s *session) error {
 
 // ready is the group's ready hook: it begins to flush.
 func (l *life) ready(s *session) error {
+	f := newFlusher(l.opts, l.limit, l.logic.pending, l.flush)
+	l.mu.Lock()
+	l.flusher = f // before anything begins that touches it
+	l.mu.Unlock()
 	if err := l.logic.begin(s.ctx, s); err != nil {
 		return err
 	}
@@ -300,8 +317,6 @@ func (l *life) ready(s *session) error {
 	l.mu.Lock()
 	l.stop, l.stopped = stop, stopped
 	l.mu.Unlock()
-	l.flusher = newFlusher(l.opts, l.limit, l.logic.pending, l.flush)
-	f := l.flusher
 	go func() {
 		defer close(stopped)
 		// Not the session's context: a flush in flight is to be finished when the session ends.
@@ -323,6 +338,7 @@ const lastFlush = 4 * time.Second
 // the generation that is ending, so that nobody has to do this work again.
 func (l *life) cleanUp(*session) {
 	l.logic.revoke()
+	l.stir()
 	l.mu.Lock()
 	stop, stopped := l.stop, l.stopped
 	l.stop = nil
@@ -382,8 +398,18 @@ func (l *life) flush(ctx context.Context) error {
 	if l.onCommit != nil {
 		l.onCommit(w.flushRecords, times)
 	}
+	// What is committed may let the core go on with what had waited for that.
+	l.flusher.touched()
 	if w.applied != nil {
 		return w.applied()
 	}
 	return nil
+}
+
+// touched tells the flusher of the session that something changed that is no message: a clock.
+func (l *life) touched() {
+	l.mu.Lock()
+	f := l.flusher
+	l.mu.Unlock()
+	f.touched()
 }

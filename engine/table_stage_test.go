@@ -127,6 +127,7 @@ func (s *tableLogic) message(ctx goka.Context, msg any) {
 	p.counts[key] = n + 1
 	p.dirty[key] = true
 	p.to, p.moved = ctx.Offset()+1, true
+	s.life.flusher.grown()
 }
 
 func (s *tableLogic) pending() int { return 0 }

@@ -53,6 +53,14 @@ func (m *meter) worth(s engine.Status) bool {
 	return true
 }
 
+// pace is how often to look: less often while nothing moves.
+func (m *meter) pace(s engine.Status) time.Duration {
+	if m.perSecond == 0 && allRunning(s) {
+		return quietEvery
+	}
+	return redrawEvery
+}
+
 // text is the line on a terminal.
 func (m *meter) text(s engine.Status) string {
 	t := totals(s)

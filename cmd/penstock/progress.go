@@ -16,6 +16,7 @@ import (
 // How often progress is shown: a line redrawn on a terminal, a log line otherwise.
 const (
 	redrawEvery = 100 * time.Millisecond
+	quietEvery  = 500 * time.Millisecond // while there is nothing new to show
 	logEvery    = 10 * time.Second
 )
 

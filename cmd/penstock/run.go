@@ -164,7 +164,8 @@ func (r *runner) supervise(ctx context.Context) error {
 	ended := r.start(ctx)
 	var prompted <-chan bool // from when -i shows its prompt until it is left
 	show := r.a.newProgress(r.started)
-	tick := time.NewTicker(redrawEvery)
+	pace := redrawEvery
+	tick := time.NewTicker(pace)
 	defer tick.Stop()
 	stopping := ctx.Done()
 	var stopAt time.Time
@@ -198,6 +199,10 @@ func (r *runner) supervise(ctx context.Context) error {
 				}
 			}
 			r.meter.add(now, s)
+			if want := r.meter.pace(s); want != pace {
+				pace = want
+				tick.Reset(pace)
+			}
 			if prompted == nil && !r.restored(now, show) && (r.meter.worth(s) || r.a.errTTY) {
 				show.step(now, func() string { return r.meter.text(s) }, "running", func() []slog.Attr { return r.meter.attrs(s) })
 			}
