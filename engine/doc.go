@@ -13,6 +13,7 @@
 // Kafka transaction per flush. The pieces, one file each:
 //
 //	group.go      the consumer group between Goka and sarama: swallows marks, sees every session first
+//	fetcher.go    what sarama's claims deliver, read with franz-go
 //	runs.go       many source records as one Goka message
 //	producer.go   one transaction: records, then the offsets they were made from, fenced by generation
 //	flusher.go    when a flush is taken, and that only one is in flight
@@ -25,6 +26,7 @@
 //	clocks.go     time goes on in source partitions that say nothing; none runs too far ahead
 //	growth.go     new partitions of a source topic are assigned to somebody
 //	idle.go       whether a source partition has nothing more to say
+//	ends.go       where the topics end, asked once a second for all who want to know
 //	replay.go     writing rejected rows that can be read now where replayed.go reads them
 //	offsets.go    committed and end offsets, cutting topics behind them
 //	topics.go     the topics of an application: made, or checked and described

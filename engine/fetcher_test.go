@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"testing"
 	"time"
 
@@ -21,6 +22,13 @@ func (c *aClaim) InitialOffset() int64                     { return 0 }
 func (c *aClaim) HighWaterMarkOffset() int64               { return 0 }
 func (c *aClaim) Messages() <-chan *sarama.ConsumerMessage { return nil }
 func (c *aClaim) AsyncClose()                              { c.closed = true }
+
+func sendOne(t *testing.T, ctx context.Context, c *cluster, topic string, partition int32) {
+	t.Helper()
+	if err := c.write(ctx, &kgo.Record{Topic: topic, Partition: partition, Value: []byte("x")}); err != nil {
+		t.Fatal(err)
+	}
+}
 
 // TestResumedPartitionIsReadAtOnce: a partition that had waited is not kept waiting by a fetch of the
 // others that has nothing to answer.
@@ -46,12 +54,7 @@ func TestResumedPartitionIsReadAtOnce(t *testing.T) {
 			}
 		}
 		next := [2]int64{}
-		send := func(p int32) {
-			t.Helper()
-			if err := c.write(ctx, &kgo.Record{Topic: topic, Partition: p, Value: []byte("x")}); err != nil {
-				t.Fatal(err)
-			}
-		}
+		send := func(p int32) { sendOne(t, ctx, c, topic, p) }
 		read := func(p int32) {
 			t.Helper()
 			for {

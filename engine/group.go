@@ -354,7 +354,12 @@ func (h *groupHandler) keep(err error) error {
 func (h *groupHandler) Cleanup(inner sarama.ConsumerGroupSession) error {
 	if h.feed != nil {
 		h.group.read(nil)
-		defer h.feed.close()
+		closed := make(chan struct{})
+		go func() { // beside the last flush: without a broker it takes a second
+			h.feed.close()
+			close(closed)
+		}()
+		defer func() { <-closed }()
 	}
 	if h.begun && h.group.hooks.cleanup != nil {
 		h.group.hooks.cleanup(h.session)
