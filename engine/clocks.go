@@ -107,13 +107,14 @@ func (k *clockKeeper) wait(now time.Time) time.Duration {
 
 func (k *clockKeeper) look(ctx context.Context, now time.Time) {
 	sources := k.route.assigned()
-	if away := k.route.ends.lastAway(); away.After(k.away) {
+	away, known := k.route.ends.lastAway()
+	if away.After(k.away) {
 		k.away = away
 	}
 	quiet := k.observe(ctx, sources, now)
 	k.hold(sources)
 	to, ok := k.target(now)
-	if !ok || now.Sub(k.away) < returnSlack {
+	if !ok || !known || now.Sub(k.away) < returnSlack {
 		return
 	}
 	moved := false

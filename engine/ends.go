@@ -18,10 +18,11 @@ type ends struct {
 	topics  []string
 	seen    func() // is told of every answer
 
-	mu    sync.Mutex
-	at    map[string]map[int32]int64 // by topic; the maps are not changed
-	gone  time.Time                  // when Kafka was last found to be away
-	asked chan struct{}              // closed by the next answer
+	mu     sync.Mutex
+	at     map[string]map[int32]int64 // by topic; the maps are not changed
+	gone   time.Time                  // when Kafka was last found to be away
+	asking bool                       // a question is on its way
+	asked  chan struct{}              // closed by the next answer
 }
 
 // endsEvery is how often the ends are asked for.
@@ -38,6 +39,7 @@ func newEnds(c *cluster, clock Clock, topics []string, seen func()) *ends {
 func (x *ends) run(ctx context.Context) {
 	for {
 		began := x.clock.Now()
+		x.ask()
 		list, err := x.cluster.admin.ListEndOffsets(ctx, x.topics...)
 		if err == nil {
 			err = list.Error()
@@ -57,6 +59,7 @@ func (x *ends) run(ctx context.Context) {
 func (x *ends) answered(asked time.Time, list kadm.ListedOffsets, err error) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
+	x.asking = false
 	if now := x.clock.Now(); err != nil || now.Sub(asked) > slowAnswer {
 		x.gone = now
 	}
@@ -82,11 +85,18 @@ func (x *ends) of(topic string) map[int32]int64 {
 	return x.at[topic]
 }
 
-// lastAway is when Kafka was last found to be away.
-func (x *ends) lastAway() time.Time {
+func (x *ends) ask() {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	return x.gone
+	x.asking = true
+}
+
+// lastAway is when Kafka was last found to be away. While a question is on its way that is not known: a broker
+// that is back answers a new question at once and this one only when the client tries again.
+func (x *ends) lastAway() (at time.Time, known bool) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.gone, !x.asking
 }
 
 // next returns a channel that is closed by the next answer.
