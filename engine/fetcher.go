@@ -97,16 +97,19 @@ func (f *fetcher) run(ctx context.Context) {
 		fetches.EachError(f.failed)
 		fetches.EachPartition(func(p kgo.FetchTopicPartition) {
 			c := f.claim(place{p.Topic, p.Partition})
-			if c == nil || len(p.Records) == 0 {
+			if c == nil {
+				return
+			}
+			recs := c.fresh(p.Records)
+			if len(recs) == 0 {
 				return
 			}
 			c.high.Store(p.HighWatermark)
-			c.next.Store(p.Records[len(p.Records)-1].Offset + 1)
 			if f.runs != nil {
-				f.runs.fetched.Add(recordsBytes(p.Records))
+				f.runs.fetched.Add(recordsBytes(recs))
 			}
 			select {
-			case c.in <- p.Records:
+			case c.in <- recs:
 			case <-c.ctx.Done():
 			case <-ctx.Done():
 			}
@@ -135,8 +138,8 @@ func (f *fetcher) pause(partitions map[string][]int32) { f.client.PauseFetchPart
 
 // resume goes on with them. A fetch that is under way does not ask for them, and when the other
 // partitions have nothing to say it ends only when the broker has waited long enough. To set an offset
-// ends it; that the partition is at that offset already, or a little behind it, is no harm: what comes
-// twice is passed over.
+// ends it. An answer with records behind that offset may be on its way through run: what then comes twice
+// is passed over there (fresh).
 func (f *fetcher) resume(partitions map[string][]int32) {
 	f.client.ResumeFetchPartitions(partitions)
 	at := map[string]map[int32]kgo.EpochOffset{}
@@ -170,6 +173,21 @@ type fetchedClaim struct {
 func recordsBytes(recs []*kgo.Record) int64 {
 	const record = 176 // a kgo.Record, which an answer is unpacked to
 	return int64(len(recs)) * (record + int64(len(recs[0].Key)+len(recs[0].Value)))
+}
+
+// fresh are the records that have not come before. run calls it, for one answer after another.
+//
+// It is not enough that callbacks pass over what is behind their position: the pump may put an answer and
+// its repetition into the same run.
+func (c *fetchedClaim) fresh(recs []*kgo.Record) []*kgo.Record {
+	next := c.next.Load()
+	for len(recs) > 0 && recs[0].Offset < next {
+		recs = recs[1:]
+	}
+	if len(recs) > 0 {
+		c.next.Store(recs[len(recs)-1].Offset + 1)
+	}
+	return recs
 }
 
 // fill adds records of the answer at hand to a run, and returns those for which it has no room.
