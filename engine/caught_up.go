@@ -25,6 +25,25 @@ var errCaughtUp = errors.New("caught up")
 // It looks at what is committed, not at this process's memory, so it is the same for one process
 // and for several.
 func (e *Engine) catchUp(ctx context.Context) error {
+	if err := e.endStreams(ctx); err != nil {
+		return err
+	}
+	return e.settleFold(ctx)
+}
+
+// finish is catchUp for a process that ends then. Its routes are ended, by endRoutes, before it waits for
+// fold: they go on reading, and moving the clocks of idle partitions, and the frames of what they commit
+// last would have no reader left.
+func (e *Engine) finish(ctx context.Context, endRoutes func()) error {
+	if err := e.endStreams(ctx); err != nil {
+		return err
+	}
+	endRoutes()
+	return e.settleFold(ctx)
+}
+
+// endStreams waits until what there is now of all streams is read, and ends their input.
+func (e *Engine) endStreams(ctx context.Context) error {
 	ends := map[*plan.Stream]map[int32]bounds{}
 	for _, s := range e.opts.Plan.Streams {
 		b, err := e.cluster.bounds(ctx, s.Options.Topic)
@@ -42,7 +61,7 @@ func (e *Engine) catchUp(ctx context.Context) error {
 			return err
 		}
 	}
-	return e.settleFold(ctx)
+	return nil
 }
 
 // awaitReaders waits until those who read only what is committed see what is on the topics of

@@ -243,22 +243,32 @@ func (e *Engine) noteEnds() {
 
 // runAll keeps all stages alive until ctx is done or one of them stops for good.
 func (e *Engine) runAll(ctx context.Context, stop context.CancelCauseFunc) error {
-	var wg sync.WaitGroup
+	var wg, routes sync.WaitGroup
+	routing, endRoutes := context.WithCancel(ctx)
+	defer endRoutes()
 	errs := make([]error, len(e.stages))
-	for i, s := range e.stages {
-		wg.Go(func() {
-			if errs[i] = s.supervise(ctx); errs[i] != nil {
-				stop(errs[i])
-			}
-		})
+	supervise := func(ctx context.Context, i int) {
+		if errs[i] = e.stages[i].supervise(ctx); errs[i] != nil {
+			stop(errs[i])
+		}
 	}
+	fold := len(e.stages) - 1 // see build
+	for i := range fold {
+		routes.Go(func() { supervise(routing, i) })
+	}
+	wg.Go(func() { supervise(ctx, fold) })
 	wg.Go(func() { e.trimmer.run(ctx, e.opts.Clock) })
 	wg.Go(func() { e.ends.run(ctx) })
 	wg.Go(func() { e.rest(ctx) })
 	wg.Go(func() { e.served().run(ctx) })
 	if e.opts.ExitWhenCaughtUp {
 		wg.Go(func() {
-			if err := e.catchUp(ctx); err == nil {
+			err := e.finish(ctx, func() {
+				endRoutes()
+				routes.Wait()
+				e.depart(ctx, e.stages[:fold])
+			})
+			if err == nil {
 				stop(errCaughtUp)
 			} else if ctx.Err() == nil {
 				stop(err)
@@ -273,8 +283,9 @@ func (e *Engine) runAll(ctx context.Context, stop context.CancelCauseFunc) error
 	e.mu.Unlock()
 	unwatch := context.AfterFunc(ctx, func() { e.setState("stopping") })
 	defer unwatch()
+	routes.Wait()
 	wg.Wait()
-	e.depart(ctx)
+	e.depart(ctx, e.stages)
 	cause := context.Cause(ctx)
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -306,12 +317,12 @@ func (e *Engine) setState(state string) {
 // timeout, which is no harm.
 const departTimeout = 2 * time.Second
 
-// depart leaves the groups, if others are there to take over.
-func (e *Engine) depart(ctx context.Context) {
+// depart leaves the groups of stages that have ended, if others are there to take over.
+func (e *Engine) depart(ctx context.Context, stages []*stage) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), departTimeout)
 	defer cancel()
 	var wg sync.WaitGroup
-	for _, s := range e.stages {
+	for _, s := range stages {
 		wg.Go(func() {
 			if err := e.cluster.leave(ctx, s.group, e.opts.InstanceID); err != nil {
 				e.log.Debug("leave", "group", s.group, "err", err)
