@@ -300,11 +300,15 @@ func (f *foldLogic) takePart(p *foldPart, topic string, w *work) (foldWrites, er
 		}
 		add(rec)
 	}
+	mark := ""
+	if p.core.Stalled() {
+		mark = core.StalledMark
+	}
 	// Both offsets, also an unmoved one: the transaction writes for this partition, and only a
 	// committed offset makes Kafka check that it may.
 	w.offsets = append(w.offsets,
 		sourceOffset{Topic: f.names.Frames(), Partition: p.number, Offset: p.frames, Metadata: f.engine.streamMarks()},
-		sourceOffset{Topic: f.names.FoldLoop(), Partition: p.number, Offset: p.loop})
+		sourceOffset{Topic: f.names.FoldLoop(), Partition: p.number, Offset: p.loop, Metadata: mark})
 	return c, nil
 }
 

@@ -39,16 +39,38 @@ func (e *Engine) Settle(ctx context.Context) error {
 
 // settleFold waits until fold has committed what route sent it, and readers can see it. Frames
 // before loop: a transaction of fold commits the shares it sends with the offsets of the frames they
-// come from, so when all frames are committed, no new share appears.
+// come from, so when all frames are committed and no partition is stalled, no new share appears.
 func (e *Engine) settleFold(ctx context.Context) error {
 	n := names{e.opts.App}
-	for _, topic := range []string{n.Frames(), n.FoldLoop()} {
-		err := e.poll(ctx, func() (bool, error) { return e.topicDone(ctx, n.FoldGroup(), topic) })
-		if err != nil {
+	for _, done := range []func() (bool, error){
+		func() (bool, error) { return e.topicDone(ctx, n.FoldGroup(), n.Frames()) },
+		func() (bool, error) { return e.flowing(ctx) },
+		func() (bool, error) { return e.topicDone(ctx, n.FoldGroup(), n.FoldLoop()) },
+	} {
+		if err := e.poll(ctx, done); err != nil {
 			return err
 		}
 	}
 	return e.awaitReaders(ctx)
+}
+
+// flowing tells that no fold partition is stalled by what was last committed.
+func (e *Engine) flowing(ctx context.Context) (bool, error) {
+	n := names{e.opts.App}
+	all := make([]int32, e.opts.FoldPartitions)
+	for i := range all {
+		all[i] = int32(i)
+	}
+	at, err := e.cluster.fetchOffsets(ctx, n.FoldGroup(), n.FoldLoop(), all)
+	if err != nil {
+		return false, err
+	}
+	for _, o := range at {
+		if o.Metadata == core.StalledMark {
+			return false, nil
+		}
+	}
+	return true, nil
 }
 
 func (e *Engine) awaitRunning(ctx context.Context) error {

@@ -57,6 +57,11 @@ var errStalled = errors.New("the partition is stalled: commit a flush first")
 // piece, one with every flush that is committed; until it has, no frame is taken.
 func (f *Fold) Stalled() bool { return f.stalled }
 
+// StalledMark is the metadata with which the offset of a partition's loop is committed by a flush that
+// leaves it stalled: not all that follows from the frames it has read is in that flush. The next ones bring the
+// rest, shares for other partitions among it, without a frame being read.
+const StalledMark = "stalled"
+
 // resume goes on with what a full flush had stopped.
 func (f *Fold) resume() error {
 	if !f.stalled {
