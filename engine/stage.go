@@ -287,7 +287,7 @@ func (l *life) refuse(ctx goka.Context, err error) {
 }
 
 func (l *life) takeOver(ctx context.Context) error {
-	return l.cluster.takeOver(ctx, names{l.opts.App}, l.stage.group)
+	return l.cluster.takeOver(ctx, names{l.opts.App}, l.stage.group, "")
 }
 
 // setUp is the group's setup hook.

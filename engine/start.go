@@ -72,6 +72,14 @@ func (e *Engine) startGroups(ctx context.Context) error {
 	return nil
 }
 
+// endOwn ends what this process, killed inside a transaction, has left open in a group. Its offsets
+// cannot be read before, and that it is started again is what everybody waits for.
+func (e *Engine) endOwn(group string) func(context.Context) error {
+	return func(ctx context.Context) error {
+		return e.cluster.takeOver(ctx, names{e.opts.App}, group, e.opts.InstanceID)
+	}
+}
+
 // startFold begins the fold group, or returns which topics it has read.
 func (e *Engine) startFold(ctx context.Context) (streamMarks, error) {
 	n := names{e.opts.App}
@@ -80,7 +88,7 @@ func (e *Engine) startFold(ctx context.Context) (streamMarks, error) {
 	if err != nil {
 		return nil, err
 	}
-	at, err := e.cluster.committed(ctx, n.FoldGroup(), n.Frames(), partitionsOf(changelog), nil)
+	at, err := e.cluster.committed(ctx, n.FoldGroup(), n.Frames(), partitionsOf(changelog), e.endOwn(n.FoldGroup()))
 	if err != nil {
 		return nil, err
 	}
@@ -129,7 +137,7 @@ func (e *Engine) startRoute(ctx context.Context, s *plan.Stream, mark string) er
 	if err != nil {
 		return err
 	}
-	at, err := e.cluster.committed(ctx, group, topic, partitionsOf(limits), nil)
+	at, err := e.cluster.committed(ctx, group, topic, partitionsOf(limits), e.endOwn(group))
 	if err != nil {
 		return err
 	}

@@ -13,13 +13,14 @@ import (
 
 // takeOver ends the open transactions of processes that are no longer in a group. A process that
 // dies inside a transaction leaves it open: readers of its topics wait behind it, and so do the
-// offsets it was about to commit. Its own next start ends it, but when somebody else takes the
-// partitions, nobody would before the transaction times out, up to twenty seconds later.
+// offsets it was about to commit. Its own next start ends it (own is then its instance id, which the
+// group may still know as that of a member), but when somebody else takes the partitions, nobody would
+// before the transaction times out, up to twenty seconds later; own is empty then.
 //
 // InitProducerId on the dead one's transactional id aborts the transaction at once and fences the
 // process, in case it was only asleep. A member that was thrown out of the group and is about to
 // come back is fenced as well; it begins again, which it would have had to anyway.
-func (c *cluster) takeOver(ctx context.Context, n names, group string) error {
+func (c *cluster) takeOver(ctx context.Context, n names, group, own string) error {
 	prefix := n.TransactionPrefix(group)
 	open, err := c.openTransactions(ctx, prefix)
 	if err != nil || len(open) == 0 {
@@ -31,7 +32,7 @@ func (c *cluster) takeOver(ctx context.Context, n names, group string) error {
 	}
 	var errs []error
 	for _, id := range open {
-		if instance := strings.TrimPrefix(id, prefix); !alive[instance] {
+		if instance := strings.TrimPrefix(id, prefix); instance == own || !alive[instance] {
 			began := time.Now()
 			if err := c.endTransaction(ctx, id); err != nil {
 				errs = append(errs, err)

@@ -41,7 +41,7 @@ func TestTakeOver(t *testing.T) {
 		if _, err := c.committed(short, app+"-g", app+"-in", []int32{0, 1}, nil); err == nil {
 			t.Fatal("offsets were read that two open transactions are about to change")
 		}
-		if err := c.takeOver(ctx, names{app}, app+"-g"); err != nil {
+		if err := c.takeOver(ctx, names{app}, app+"-g", ""); err != nil {
 			t.Fatal(err)
 		}
 		open, err := c.openTransactions(ctx, app+"/"+app+"-g/")
@@ -68,7 +68,35 @@ func TestCommittedWaits(t *testing.T) {
 		alive := join(t, ctx, brokers, app+"-g", "alive", app+"-in")
 		p := openTestProducer(t, ctx, c, brokers, app, "dead")
 		leaveOpen(t, ctx, p, alive.member, value(app+"-out", 0, "x"), sourceOffset{Topic: app + "-in", Partition: 0, Offset: 5})
-		got, err := c.committed(ctx, app+"-g", app+"-in", []int32{0}, func(ctx context.Context) error { return c.takeOver(ctx, names{app}, app+"-g") })
+		got, err := c.committed(ctx, app+"-g", app+"-in", []int32{0}, func(ctx context.Context) error { return c.takeOver(ctx, names{app}, app+"-g", "") })
+		if err != nil || got[0].Offset != noOffset {
+			t.Errorf("committed %+v, %v; expected none: the transaction was aborted", got[0], err)
+		}
+	})
+}
+
+// TestStartEndsOwn: a process that was killed inside a transaction is started again while its group still
+// knows it as a member. Nobody else ends what it left open.
+func TestStartEndsOwn(t *testing.T) {
+	onKafkas(t, func(t *testing.T, brokers []string, app string) {
+		ctx := testContext(t, time.Minute)
+		c := testCluster(t, ctx, brokers)
+		n := names{app}
+		makeTopic(t, ctx, c, app+"-in", 1)
+		makeTopic(t, ctx, c, app+"-out", 1)
+		killed := join(t, ctx, brokers, n.FoldGroup(), "killed", app+"-in")
+		o := Options{Brokers: brokers, App: app, InstanceID: "killed"}.withDefaults()
+		p, err := openProducer(ctx, o, n.FoldGroup(), newTopicIDs(c), testLog())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(p.close)
+		leaveOpen(t, ctx, p, killed.member, value(app+"-out", 0, "x"), sourceOffset{Topic: app + "-in", Partition: 0, Offset: 5})
+		e := &Engine{opts: o, cluster: c}
+		// Without that, the transaction ends after its timeout of ten seconds at the earliest.
+		soon, cancel := context.WithTimeout(ctx, 8*time.Second)
+		defer cancel()
+		got, err := c.committed(soon, n.FoldGroup(), app+"-in", []int32{0}, e.endOwn(n.FoldGroup()))
 		if err != nil || got[0].Offset != noOffset {
 			t.Errorf("committed %+v, %v; expected none: the transaction was aborted", got[0], err)
 		}
