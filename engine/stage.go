@@ -117,6 +117,7 @@ type life struct {
 	session *session
 	stop    chan struct{} // ends the session's flusher
 	stopped chan struct{} // the session's flusher has ended
+	ground  func()        // ends the flush in flight
 }
 
 // coreRetries is how often in a row the core may refuse what it is given. Once may be a flush of
@@ -314,13 +315,14 @@ func (l *life) ready(s *session) error {
 		return err
 	}
 	stop, stopped := make(chan struct{}), make(chan struct{})
+	// Not the session's context: a flush in flight is to be finished when the session ends.
+	ctx, ground := context.WithCancel(context.WithoutCancel(l.ctx))
 	l.mu.Lock()
-	l.stop, l.stopped = stop, stopped
+	l.stop, l.stopped, l.ground = stop, stopped, ground
 	l.mu.Unlock()
 	go func() {
 		defer close(stopped)
-		// Not the session's context: a flush in flight is to be finished when the session ends.
-		if err := f.run(context.WithoutCancel(l.ctx), stop); err != nil {
+		if err := f.run(ctx, stop); err != nil {
 			l.fail(err)
 		}
 	}()
@@ -330,8 +332,9 @@ func (l *life) ready(s *session) error {
 	return nil
 }
 
-// lastFlush bounds what Cleanup may take: others wait for it in a rebalance, and somebody who
-// pressed Ctrl-C does too.
+// lastFlush bounds the flush that Cleanup makes: others wait for it in a rebalance, and somebody who
+// pressed Ctrl-C does too, who need not wait longer for the one in flight either: without a broker
+// that would end only with the transaction's timeout.
 const lastFlush = 4 * time.Second
 
 // cleanUp is the group's cleanup hook: the flush in flight is finished and a last one made under
@@ -340,7 +343,7 @@ func (l *life) cleanUp(*session) {
 	l.logic.revoke()
 	l.stir()
 	l.mu.Lock()
-	stop, stopped := l.stop, l.stopped
+	stop, stopped, ground := l.stop, l.stopped, l.ground
 	l.stop = nil
 	l.mu.Unlock()
 	defer l.logic.release()
@@ -348,7 +351,11 @@ func (l *life) cleanUp(*session) {
 		return
 	}
 	close(stop)
+	// The session may have ended because the broker is away, and the process be told to end now.
+	ended := context.AfterFunc(l.ctx, func() { time.AfterFunc(lastFlush, ground) })
 	<-stopped
+	ended()
+	ground()
 	if l.failure() != nil {
 		return
 	}
