@@ -39,6 +39,12 @@
 //	engine.go     the stages of a plan together, from start to end; damage.go: a damaged store is replaced
 //	security.go   TLS and SASL for both clients; refused.go: what it means when they do not come about
 //	logging.go    everybody's log lines, into slog
+//	client.go     our clients of Kafka and their settings; backoff.go, errors.go: what is tried again, what is not
+//	definitions.go  what an application's tables mean, written down when it begins
+//	restore.go    reading a changelog into an empty store; rest.go, settle.go: what is still on its way
+//	reset.go      forgetting an application; app_topics.go: its topics without running it
+//	topic_tail.go  the end of a topic, for people; reject_tail.go: of the rejected rows
+//	memory.go     what each part of a process may hold; cores.go: what scans leave to others
 //
 // The rule behind all of it is crash only: after any error in a flush the stage forgets what it
 // has in memory, closes its clients, and begins again from what is committed. Nothing is aborted

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"penstock/cmd/penstock/internal/human"
 	"penstock/engine/reference"
 	"penstock/engine/script"
 	"penstock/query/plan"
@@ -108,7 +109,7 @@ func (a *app) eval(ctx context.Context, o evalOptions) error {
 			return err
 		}
 		defer in.Close()
-		inputs[stream] = untilDone{ctx, in}
+		inputs[stream] = human.Until(ctx, in)
 	}
 	if o.output == "test" {
 		steps, err := script.Steps(p, inputs, columns)
@@ -201,20 +202,6 @@ func anyStream(p *plan.Plan) string {
 		return "STREAM"
 	}
 	return p.Streams[0].Name
-}
-
-// untilDone is a reader that ends with its context, between two reads.
-type untilDone struct {
-	ctx context.Context
-	in  io.Reader
-}
-
-// Read reads unless the context has ended.
-func (u untilDone) Read(p []byte) (int, error) {
-	if u.ctx.Err() != nil {
-		return 0, context.Cause(u.ctx)
-	}
-	return u.in.Read(p)
 }
 
 // shownRejects is how many rejected lines are shown one by one.

@@ -34,7 +34,7 @@ var borders = []struct{ from, to, why string }{
 // The doors: each outside library is imported by one of our packages only. "below" lets in the
 // packages under it too.
 var doors = []struct {
-	library string // the import path, and everything below it
+	outside string // the import path, and everything below it
 	door    string
 	below   bool
 }{
@@ -119,7 +119,7 @@ func TestDoors(t *testing.T) {
 			// The bench measures the libraries themselves.
 			through = through || p.ImportPath == "penstock/engine/bench"
 			for _, imported := range p.Imports {
-				if within(imported, d.library) && !through {
+				if within(imported, d.outside) && !through {
 					t.Errorf("%s imports %s, which enters by %s only", p.ImportPath, imported, d.door)
 				}
 			}

@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"strconv"
-	"time"
 )
 
 // thousands writes a number with separators: 1,204,000.
@@ -43,35 +42,6 @@ func short(n float64) string {
 		digits = 0
 	}
 	return strconv.FormatFloat(n, 'f', digits, 64) + unit
-}
-
-// bytesText writes a size: 3.1 MiB.
-func bytesText(n int64) string {
-	if n < 1<<10 {
-		return fmt.Sprintf("%d B", n)
-	}
-	size, unit := float64(n)/(1<<10), "KiB"
-	for _, next := range []string{"MiB", "GiB", "TiB"} {
-		if size < 1024 {
-			break
-		}
-		size, unit = size/1024, next
-	}
-	return fmt.Sprintf("%.1f %s", size, unit)
-}
-
-// took writes a duration for people: 0.8 s, 41 s, 2 m 14 s, 2 h 14 m.
-func took(d time.Duration) string {
-	switch s := d.Seconds(); {
-	case s < 10:
-		return fmt.Sprintf("%.1f s", s)
-	case s < 60:
-		return fmt.Sprintf("%.0f s", s)
-	case s < 3600:
-		return fmt.Sprintf("%d m %d s", int(s)/60, int(s)%60)
-	default:
-		return fmt.Sprintf("%d h %d m", int(s)/3600, int(s)%3600/60)
-	}
 }
 
 // plural writes a number with its noun.

@@ -3,6 +3,8 @@ package main
 import (
 	"testing"
 	"time"
+
+	"penstock/cmd/penstock/internal/human"
 )
 
 func TestNumbers(t *testing.T) {
@@ -20,14 +22,14 @@ func TestNumbers(t *testing.T) {
 		}
 	}
 	for n, want := range map[int64]string{12: "12 B", 3 << 20: "3.0 MiB", 5 << 39: "2.5 TiB"} {
-		if got := bytesText(n); got != want {
+		if got := human.Bytes(n); got != want {
 			t.Errorf("bytesText(%d) is %q, expected %q", n, got, want)
 		}
 	}
 	for d, want := range map[time.Duration]string{
 		800 * time.Millisecond: "0.8 s", 41 * time.Second: "41 s", 134 * time.Second: "2 m 14 s", 134 * time.Minute: "2 h 14 m",
 	} {
-		if got := took(d); got != want {
+		if got := human.Seconds(d); got != want {
 			t.Errorf("took(%v) is %q, expected %q", d, got, want)
 		}
 	}

@@ -11,6 +11,8 @@ import (
 	"sync"
 	"time"
 
+	"penstock/cmd/penstock/internal/human"
+
 	"github.com/spf13/cobra"
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -80,7 +82,7 @@ func (a *app) produce(ctx context.Context, o produceOptions) error {
 	p.show.clear()
 	sent, size := p.acked()
 	elapsed := time.Since(p.started)
-	a.say("%s records (%s) to %s in %s, %s/s", thousands(sent), bytesText(size), o.topic, took(elapsed),
+	a.say("%s records (%s) to %s in %s, %s/s", thousands(sent), human.Bytes(size), o.topic, human.Seconds(elapsed),
 		short(float64(sent)/elapsed.Seconds()))
 	return err
 }
@@ -280,7 +282,7 @@ func (p *producer) acknowledged(r *kgo.Record, err error) {
 	if p.failed == nil && !errors.Is(err, context.Canceled) {
 		p.failed = fmt.Errorf("send to %s: %w", p.o.topic, err)
 		if errors.Is(err, kerr.MessageTooLarge) {
-			p.failed = fmt.Errorf("send to %s: a line of %s is larger than the broker takes", p.o.topic, bytesText(int64(len(r.Value))))
+			p.failed = fmt.Errorf("send to %s: a line of %s is larger than the broker takes", p.o.topic, human.Bytes(int64(len(r.Value))))
 		}
 	}
 }
@@ -290,7 +292,7 @@ func (p *producer) progress() {
 	sent, size := p.acked()
 	perSecond := float64(sent) / max(now.Sub(p.started).Seconds(), 0.001)
 	p.show.step(now, func() string {
-		return fmt.Sprintf("sent to %s: %s records, %s, %s/s", p.o.topic, thousands(sent), bytesText(size), short(perSecond))
+		return fmt.Sprintf("sent to %s: %s records, %s, %s/s", p.o.topic, thousands(sent), human.Bytes(size), short(perSecond))
 	}, "sending", func() []slog.Attr {
 		return []slog.Attr{
 			slog.String("topic", p.o.topic), slog.Int64("records", sent),
@@ -330,7 +332,7 @@ func readBlocks(in io.Reader, out chan<- block, ended <-chan struct{}) {
 		case err != nil:
 			b = block{lines: buf[:end], err: fmt.Errorf("read input: %w", plainPathError(err))}
 		case end == 0 && len(buf) > maxLineBytes:
-			b.err = fmt.Errorf("a line is longer than %s", bytesText(maxLineBytes))
+			b.err = fmt.Errorf("a line is longer than %s", human.Bytes(maxLineBytes))
 		case end == 0:
 			continue
 		default:

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/twmb/franz-go/pkg/kadm"
 
+	"penstock/cmd/penstock/internal/human"
 	"penstock/engine"
 	"penstock/engine/broker"
 )
@@ -200,7 +201,7 @@ func resetText(r *engine.ResetPlan, done bool) string {
 		fmt.Fprintf(w, "  group\t%s\twhere it has read to\n", g)
 	}
 	if r.State != nil {
-		fmt.Fprintf(w, "  state\t%s\ttables of this process, %s\n", r.State.Dir, bytesText(r.State.Bytes))
+		fmt.Fprintf(w, "  state\t%s\ttables of this process, %s\n", r.State.Dir, human.Bytes(r.State.Bytes))
 	}
 	w.Flush()
 	b.WriteString("\nstays:\n")

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"penstock/cmd/penstock/internal/human"
 	"penstock/engine"
 )
 
@@ -95,7 +96,7 @@ func (m *restoreMeter) text() string {
 	text := fmt.Sprintf("restoring tables %s%s %d %%  %d/%s  %s of ≤ %s  %s/s", strings.Repeat("█", full), strings.Repeat("░", restoreBar-full),
 		m.percent(), m.ready, plural(m.parts, "partition", "partitions"), short(float64(m.done)), short(float64(m.all)), short(perSecond))
 	if left > 0 {
-		text += "  ~" + took(left)
+		text += "  ~" + human.Seconds(left)
 	}
 	return text
 }

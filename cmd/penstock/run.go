@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"penstock/cmd/penstock/internal/human"
 	"penstock/engine"
 	"penstock/engine/broker"
 	"penstock/engine/rejects"
@@ -254,7 +255,7 @@ func (r *runner) greet(s engine.Status) (first bool) {
 	if r.broker != nil {
 		where = "broker in this process at " + r.broker.Addr()
 	}
-	r.a.say("ready in %s: %s, %s here, %s", took(time.Since(r.started)), contents(r.o.engine.Plan),
+	r.a.say("ready in %s: %s, %s here, %s", human.Seconds(time.Since(r.started)), contents(r.o.engine.Plan),
 		plural(sources, "source partition", "source partitions"), where)
 	if url := r.service.where(); url != "" {
 		r.a.say("queries at %s", url)
@@ -276,10 +277,10 @@ func (r *runner) farewell(stopAt time.Time) {
 	s := r.engine.Status()
 	head := "done"
 	if !stopAt.IsZero() {
-		head = "stopped in " + took(time.Since(stopAt))
+		head = "stopped in " + human.Seconds(time.Since(stopAt))
 	}
 	t := totals(s)
-	r.a.say("%s; up %s, %s records read, %s bad", head, took(time.Since(r.started)), thousands(t.Read), thousands(t.Bad))
+	r.a.say("%s; up %s, %s records read, %s bad", head, human.Seconds(time.Since(r.started)), thousands(t.Read), thousands(t.Bad))
 	for _, stream := range s.Streams {
 		r.a.say("%s", streamAccount(stream))
 	}

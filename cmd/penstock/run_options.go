@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"penstock/cmd/penstock/internal/human"
 	"penstock/engine"
 	"penstock/query/plan"
 )
@@ -101,7 +102,7 @@ func (m memory) String() string {
 	if m.bytes == nil || *m.bytes == 0 {
 		return ""
 	}
-	return bytesText(*m.bytes)
+	return human.Bytes(*m.bytes)
 }
 
 // Set reads a number of bytes with a unit: KiB, MiB, GiB or nothing.

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"penstock/cmd/penstock/internal/human"
 	"penstock/query/plan"
 	"penstock/query/row"
 )
@@ -140,7 +141,7 @@ func (s *Session) list(ctx context.Context, kind string) error {
 		for _, r := range relations {
 			if kind == "" || r.Kind == kind {
 				rows = append(rows, []string{r.Name, r.Kind, orDash(r.Key), strconv.Itoa(len(r.Columns)),
-					orUnknown(max(r.Keys, counted[r.Name]-1), numberText), orUnknown(r.Bytes, size), r.Source})
+					orUnknown(max(r.Keys, counted[r.Name]-1), numberText), orUnknown(r.Bytes, human.Bytes), r.Source})
 			}
 		}
 		if len(rows) == 0 {
@@ -239,7 +240,7 @@ func behindText(p Partition) string {
 	if p.Lag < 0 || p.Behind < 0 {
 		return "-"
 	}
-	return seconds(p.Behind)
+	return human.Seconds(p.Behind)
 }
 
 // lag is \lag: partitions by how far they are behind, with bars.

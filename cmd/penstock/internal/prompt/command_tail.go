@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/term"
 
+	"penstock/cmd/penstock/internal/human"
 	"penstock/cmd/penstock/live"
 	"penstock/query/syntax"
 )
@@ -155,7 +156,7 @@ func (s *Session) untilKey(ctx context.Context, work func(ctx context.Context, o
 	<-pressed
 	restored := term.Restore(in, state)
 	s.notices.to(s.editor.rl.Stdout())
-	text := fmt.Sprintf(" after %s, %s", seconds(time.Since(started)), count(seen.Load(), "record"))
+	text := fmt.Sprintf(" after %s, %s", human.Seconds(time.Since(started)), count(seen.Load(), "record"))
 	switch cause := context.Cause(ctx); {
 	case errors.Is(cause, errCancelled):
 		fmt.Fprintf(s.Out, "^C\ncancelled%s\n", text)

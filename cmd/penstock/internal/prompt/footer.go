@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"penstock/cmd/penstock/internal/human"
 )
 
 // footer says how much an answer is, how long it took and how fresh it is:
@@ -74,34 +76,5 @@ func milliseconds(d time.Duration) string {
 	case d < time.Second:
 		return fmt.Sprintf("%.0f ms", float64(d)/1e6)
 	}
-	return seconds(d)
-}
-
-// seconds writes a longer time: 2.1 s, 41 s, 2 m 14 s.
-func seconds(d time.Duration) string {
-	switch s := d.Seconds(); {
-	case s < 10:
-		return fmt.Sprintf("%.1f s", s)
-	case s < 60:
-		return fmt.Sprintf("%.0f s", s)
-	case s < 3600:
-		return fmt.Sprintf("%d m %d s", int(s)/60, int(s)%60)
-	default:
-		return fmt.Sprintf("%d h %d m", int(s)/3600, int(s)%3600/60)
-	}
-}
-
-// size writes bytes: 3.1 MiB.
-func size(n int64) string {
-	value, unit := float64(n), "B"
-	for _, next := range []string{"KiB", "MiB", "GiB", "TiB"} {
-		if value < 1024 {
-			break
-		}
-		value, unit = value/1024, next
-	}
-	if unit == "B" {
-		return fmt.Sprintf("%d B", n)
-	}
-	return fmt.Sprintf("%.1f %s", value, unit)
+	return human.Seconds(d)
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"penstock/cmd/penstock/internal/human"
 	"penstock/cmd/penstock/live"
 )
 
@@ -44,7 +45,7 @@ func (s *Session) live(ctx context.Context, arg string, _ script) error {
 	for _, l := range v.view.Draw(width, 1000, s.Color, "", v.foot) {
 		fmt.Fprintln(s.Out, l)
 	}
-	fmt.Fprintln(s.Out, wrapWords("view closed after "+seconds(time.Since(started))+", metric keeps running", width, 2))
+	fmt.Fprintln(s.Out, wrapWords("view closed after "+human.Seconds(time.Since(started))+", metric keeps running", width, 2))
 	return nil
 }
 

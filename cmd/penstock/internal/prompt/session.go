@@ -11,6 +11,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"penstock/cmd/penstock/internal/human"
+
 	"golang.org/x/term"
 )
 
@@ -323,34 +325,20 @@ func (s *Session) runScript(ctx context.Context, name, text string) error {
 
 // runReader runs what a pipe brings, statement by statement as it comes.
 func (s *Session) runReader(ctx context.Context, name string, r io.Reader) error {
-	text, err := io.ReadAll(io.LimitReader(untilDone{ctx, r}, maxScript+1))
+	text, err := io.ReadAll(io.LimitReader(human.Until(ctx, r), maxScript+1))
 	switch {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	case err != nil:
 		return s.fault(ctx, fmt.Errorf("read %s: %w", name, plainError(err)), script{})
 	case len(text) > maxScript:
-		return s.fault(ctx, fmt.Errorf("%s is larger than %s", name, size(maxScript)), script{})
+		return s.fault(ctx, fmt.Errorf("%s is larger than %s", name, human.Bytes(maxScript)), script{})
 	}
 	return s.runScript(ctx, name, string(text))
 }
 
 // maxScript is how long a script may be.
 const maxScript = 64 << 20
-
-// untilDone is a reader that ends with its context, between two reads.
-type untilDone struct {
-	ctx context.Context
-	in  io.Reader
-}
-
-// Read reads unless the context has ended.
-func (u untilDone) Read(p []byte) (int, error) {
-	if u.ctx.Err() != nil {
-		return 0, context.Cause(u.ctx)
-	}
-	return u.in.Read(p)
-}
 
 // interruptible runs something that Ctrl-C cancels. The second Ctrl-C does not wait for it.
 func (s *Session) interruptible(ctx context.Context, work func(context.Context) error) error {
@@ -380,7 +368,7 @@ func (s *Session) interruptible(ctx context.Context, work func(context.Context) 
 		err = errCancelled
 	}
 	if errors.Is(context.Cause(ctx), errCancelled) && err != nil {
-		fmt.Fprintf(s.Out, "\ncancelled after %s\n", seconds(time.Since(started)))
+		fmt.Fprintf(s.Out, "\ncancelled after %s\n", human.Seconds(time.Since(started)))
 		return nil
 	}
 	return err
