@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"slices"
 	"strings"
 	"time"
@@ -64,7 +65,7 @@ func (k *kafkaFlags) connect(ctx context.Context, a *app, opts ...kgo.Opt) (*kgo
 			return client, nil
 		}
 		// One that closes the connection may be one that is going down, and back in a moment.
-		if again := engine.Refused(err, k.brokers, security); again != nil || limit.Err() == nil {
+		if again := engine.Refused(err, k.brokers, security); again != nil || !timedOut(err) {
 			no = again // the last try may only have run out of time
 		}
 		if no != nil && !no.Guess {
@@ -91,6 +92,13 @@ func (k *kafkaFlags) connect(ctx context.Context, a *app, opts ...kgo.Opt) (*kgo
 		}
 		return nil, f.hint("tried %d times in %s (--kafka-timeout)", tries, k.timeout)
 	}
+}
+
+// timedOut tells that an error is only that there was no more time. A connection notices that a moment
+// before its context does.
+func timedOut(err error) bool {
+	var n net.Error
+	return errors.Is(err, context.DeadlineExceeded) || errors.As(err, &n) && n.Timeout()
 }
 
 // unreachable is the error for brokers that do not answer.
