@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"context"
 	"errors"
 	"maps"
 	"os"
@@ -98,21 +97,10 @@ func TestDamagedState(t *testing.T) {
 			if d.between != nil {
 				d.between()
 			}
-			ctx, cancel := context.WithCancel(f.ctx)
-			done := make(chan error, 1)
-			go func() { done <- e.Run(ctx) }()
-			eventually(t, f.ctx, "the tables are there again", func() bool {
-				for p := range int32(4) {
-					if _, err := os.Stat(aside); err != nil || e.standing(p).State != "" {
-						return false
-					}
-				}
-				return true
+			f.serve(e, func() bool {
+				_, err := os.Stat(aside)
+				return err == nil
 			})
-			cancel()
-			if err := <-done; err != nil {
-				t.Fatal(err)
-			}
 			f.check()
 			if got := rowsOf(t, f.dir); !maps.Equal(got, want) {
 				t.Errorf("%d rows came back, of %d", len(got), len(want))

@@ -146,7 +146,7 @@ func (s *stage) supervise(ctx context.Context) error {
 		var ce *coreError
 		if errors.As(err, &ce) {
 			if repeated++; repeated >= coreRetries {
-				return &StopError{Err: err, State: true}
+				return stateError("%w; tables and topics of the application do not fit each other, nothing was published of it: penstock reset begins anew from the streams", err)
 			}
 		} else if refused := Refused(err, s.opts.Brokers, s.opts.Security); refused != nil && !refused.Guess {
 			// A broker that only just started may not know its users yet.
