@@ -11,7 +11,7 @@ import (
 // foldersOf says where the tests are that README.md names with a folder.
 var foldersOf = map[string]string{
 	"": ".", "storage": "../storage", "cmd/penstock": "../cmd/penstock", "torture": "torture", "local": "local",
-	"reference": "reference", "audit": "audit", "broker": "broker",
+	"reference": "reference", "audit": "audit", "broker": "broker", "query/expr": "../query/expr", "query/row": "../query/row",
 }
 
 var (
@@ -39,8 +39,8 @@ func testsIn(t *testing.T, folder string) map[string]bool {
 	return tests
 }
 
-// TestFaultsNameTheirTests: every row of "What can go wrong" in README.md names a test, and every test
-// that it names is there.
+// TestFaultsNameTheirTests: every row of "What can go wrong" in README.md names a test or says that there is
+// none, and every test that it names is there.
 func TestFaultsNameTheirTests(t *testing.T) {
 	text, err := os.ReadFile("README.md")
 	if err != nil {
@@ -73,7 +73,7 @@ func TestFaultsNameTheirTests(t *testing.T) {
 				}
 			}
 		}
-		if found == 0 {
+		if found == 0 && !strings.HasPrefix(strings.TrimSpace(tests), "not covered: ") {
 			t.Errorf("%s: no test is named", fault)
 		}
 	}
