@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -45,8 +46,12 @@ type foldPart struct {
 	bytes  int   // taken in since the last flush
 	rows   int   // changed since then
 	over   bool
+	failed error      // of the core, which is half way through a record then: none of it may be committed
 	moved  *sync.Cond // the core may no longer be stalled, or it is over
 }
+
+// errHalfTaken is what is wrong with a core that a panic has left.
+var errHalfTaken = errors.New("a record was left half taken")
 
 func newFoldPart(number int32, local *storage.Partition) *foldPart {
 	p := &foldPart{number: number, local: local}
@@ -187,6 +192,9 @@ func (f *foldLogic) message(ctx goka.Context, msg any, loop bool) {
 
 // take hands one record to the core. A frame waits while the core is stalled, which ends with
 // the flushes that are committed meanwhile.
+//
+// A flush may be waiting for the lock, and come before the stage has ended because of an error. Half of a
+// record in the changelog would count twice when the record is read again, or make it one that does not fit.
 func (p *foldPart) take(value []byte, offset int64, loop bool) (stalled bool, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -197,11 +205,12 @@ func (p *foldPart) take(value []byte, offset int64, loop bool) (stalled bool, er
 	for !loop && !p.over && p.core.Stalled() {
 		p.moved.Wait()
 	}
-	if p.over || offset < *next {
-		return false, nil
+	if p.over || p.failed != nil || offset < *next {
+		return false, p.failed
 	}
-	if err := feed(value); err != nil {
-		return false, err
+	p.failed = errHalfTaken // unless feed returns
+	if p.failed = feed(value); p.failed != nil {
+		return false, p.failed
 	}
 	*next = offset + 1
 	p.bytes += len(value)
@@ -260,6 +269,9 @@ func (f *foldLogic) takePart(p *foldPart, topic string, w *work) (foldWrites, er
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	c := foldWrites{part: p}
+	if p.failed != nil {
+		return c, p.failed
+	}
 	out, err := p.core.Take()
 	if err != nil || out.Empty() {
 		return c, err

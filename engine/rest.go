@@ -92,8 +92,9 @@ func (r *routeLogic) rest() {
 func (p *foldPart) rest() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.core == nil || p.over {
+	if p.core == nil || p.over || p.failed != nil {
 		return nil
 	}
-	return p.core.Rest()
+	p.failed = p.core.Rest()
+	return p.failed
 }
