@@ -24,6 +24,7 @@ type fetcher struct {
 	client *kgo.Client
 	runs   *runs // nil: messages pass as they are
 	fail   func(error)
+	again  func(context.Context, string) error // the group's hook madeAgain, or nil
 	log    func(msg string, args ...any)
 	cancel context.CancelFunc
 	done   chan struct{}
@@ -66,7 +67,7 @@ func newFetcher(s *session, g *group) (*fetcher, error) {
 		return nil, fmt.Errorf("kafka client: %w", err)
 	}
 	ctx, cancel := context.WithCancel(s.ctx)
-	f := &fetcher{client: client, runs: g.runs, fail: g.fail, log: g.log.Debug, cancel: cancel, done: make(chan struct{}),
+	f := &fetcher{client: client, runs: g.runs, fail: g.fail, again: g.hooks.madeAgain, log: g.log.Debug, cancel: cancel, done: make(chan struct{}),
 		claims: map[place]*fetchedClaim{}, await: s.partitions()}
 	go f.run(ctx)
 	return f, nil
@@ -94,7 +95,7 @@ func (f *fetcher) run(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		fetches.EachError(f.failed)
+		fetches.EachError(func(topic string, partition int32, err error) { f.failed(ctx, topic, partition, err) })
 		fetches.EachPartition(func(p kgo.FetchTopicPartition) {
 			c := f.claim(place{p.Topic, p.Partition})
 			if c == nil {
@@ -117,14 +118,30 @@ func (f *fetcher) run(ctx context.Context) {
 	}
 }
 
+// unknownTopicWait is how long nothing is read after a topic was not known by its id: franz-go asks again
+// at once, thousands of times a second.
+const unknownTopicWait = 100 * time.Millisecond
+
 // failed looks at the error of a partition. Nearly all of them tell of something franz-go retries.
-func (f *fetcher) failed(topic string, partition int32, err error) {
+func (f *fetcher) failed(ctx context.Context, topic string, partition int32, err error) {
 	var lost *kgo.ErrDataLoss
 	if errors.Is(err, kerr.OffsetOutOfRange) || errors.As(err, &lost) {
 		f.fail(&LostOffsetError{Topic: topic, Partition: partition})
 		return
 	}
 	f.log("fetch", "topic", topic, "partition", partition, "err", err)
+	if !errors.Is(err, kerr.UnknownTopicID) || f.again == nil {
+		return
+	}
+	// A broker that has not heard of a new topic yet says so too.
+	if err := f.again(ctx, topic); final(err) {
+		f.fail(err)
+		return
+	}
+	select {
+	case <-time.After(unknownTopicWait):
+	case <-ctx.Done():
+	}
 }
 
 func (f *fetcher) claim(p place) *fetchedClaim {

@@ -68,6 +68,9 @@ type groupHooks struct {
 	// unstable runs when the offsets of the assigned partitions cannot be read because a
 	// transaction that commits them is open.
 	unstable func(context.Context) error
+	// madeAgain is an error when a topic that Kafka does not know by its id any more was made again. It runs
+	// beside the others.
+	madeAgain func(context.Context, string) error
 }
 
 // member is who reads in a group: what fences a transaction.

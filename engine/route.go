@@ -84,6 +84,9 @@ func (r *routeLogic) table() gokastorage.Builder { return nil }
 func (r *routeLogic) assign(ctx context.Context, s *session) error {
 	c := r.life.cluster
 	claims := s.Claims[r.topic()]
+	if err := r.life.topics.madeAgain(ctx, r.topic()); err != nil {
+		return err
+	}
 	limits, err := c.bounds(ctx, r.topic())
 	if err != nil {
 		return err

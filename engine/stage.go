@@ -222,7 +222,7 @@ func (l *life) options() []goka.ProcessorOption {
 		instance: l.opts.InstanceID, session: l.opts.SessionTimeout,
 		clientID: "penstock-" + l.stage.group, security: l.opts.Security,
 	}
-	hooks := groupHooks{setup: l.setUp, ready: l.ready, cleanup: l.cleanUp, unstable: l.takeOver}
+	hooks := groupHooks{setup: l.setUp, ready: l.ready, cleanup: l.cleanUp, unstable: l.takeOver, madeAgain: l.madeAgain}
 	options := []goka.ProcessorOption{
 		goka.WithLogger(lineLogger{l.log.With("lib", "goka")}),
 		goka.WithClientID("penstock-" + l.stage.group),
@@ -289,6 +289,11 @@ func (l *life) refuse(ctx goka.Context, err error) {
 
 func (l *life) takeOver(ctx context.Context) error {
 	return l.cluster.takeOver(ctx, names{l.opts.App}, l.stage.group, "")
+}
+
+// madeAgain is an error when a topic is another one than this engine began with.
+func (l *life) madeAgain(ctx context.Context, topic string) error {
+	return l.topics.madeAgain(ctx, topic)
 }
 
 // setUp is the group's setup hook.

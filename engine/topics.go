@@ -336,6 +336,23 @@ func (t *topicIDs) get(ctx context.Context, topic string) (kadm.TopicID, error) 
 	return s.id, nil
 }
 
+// madeAgain is an error when a topic was deleted and made again since its id was looked up. Offsets that
+// were read before mean other records now.
+func (t *topicIDs) madeAgain(ctx context.Context, topic string) error {
+	t.mu.Lock()
+	was, known := t.ids[topic]
+	t.mu.Unlock()
+	states, err := t.cluster.describeTopics(ctx, []string{topic})
+	if err != nil {
+		return err
+	}
+	if s, there := states[topic]; known && there && s.id != was {
+		return stateError("topic %s was deleted and made again while it was read (its id was %s, now it is %s): "+
+			"its offsets mean other records now; start again under another --app", topic, was, s.id)
+	}
+	return nil
+}
+
 // nearest returns the name that differs least from a misspelt one, if any is near enough.
 func nearest(name string, all []string) string {
 	best, dist := "", max(1, len(name)/3)+1
