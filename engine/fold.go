@@ -180,14 +180,26 @@ func (f *foldLogic) message(ctx goka.Context, msg any, loop bool) {
 	if part == nil {
 		return
 	}
-	stalled, err := part.take(msg.([]byte), ctx.Offset(), loop)
+	stalled, err := f.feed(part, msg.([]byte), string(ctx.Topic()), ctx.Offset(), loop)
 	if err != nil {
-		f.life.refuse(ctx, &coreError{fmt.Errorf("fold partition %d: %s/%d @ %d: %w", part.number, ctx.Topic(), part.number, ctx.Offset(), err)})
+		f.life.refuse(ctx, err)
 	}
 	if stalled {
 		f.life.flusher.now()
 	}
 	f.life.flusher.grown()
+}
+
+// feed hands one record to the core, and says of which record an error is.
+func (f *foldLogic) feed(part *foldPart, value []byte, topic string, offset int64, loop bool) (stalled bool, err error) {
+	at := fmt.Sprintf("fold partition %d: %s/%d @ %d", part.number, topic, part.number, offset)
+	err = f.life.guarded(at, func() (err error) {
+		if stalled, err = part.take(value, offset, loop); err != nil {
+			err = &coreError{fmt.Errorf("%s: %w", at, err)}
+		}
+		return err
+	})
+	return stalled, err
 }
 
 // take hands one record to the core. A frame waits while the core is stalled, which ends with

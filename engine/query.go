@@ -64,7 +64,7 @@ func (e *Engine) command(ctx context.Context, q Query, cmd plan.Command) (*Answe
 	case *plan.Query:
 		a := &Answer{Fresh: Freshness{Lag: -1, Exact: q.Closed}}
 		b := e.queries.Within(read.Limits{Rows: q.MaxRows, Bytes: q.MaxBytes})
-		if err := e.read(ctx, q, &cmd.Read, a, b); err != nil {
+		if err := e.guardedQuery(func() error { return e.read(ctx, q, &cmd.Read, a, b) }); err != nil {
 			b.Release()
 			return nil, err
 		}
@@ -236,7 +236,11 @@ func (e *Engine) ask(ctx context.Context, q Query, r *plan.Read, partitions []in
 	var failed error
 	for owner, list := range elsewhere {
 		wg.Go(func() {
-			got, err := e.askMember(ctx, q, r, owner, list, b)
+			var got []*partAnswer
+			err := e.guardedQuery(func() (err error) {
+				got, err = e.askMember(ctx, q, r, owner, list, b)
+				return err
+			})
 			mu.Lock()
 			defer mu.Unlock()
 			if err != nil && failed == nil {

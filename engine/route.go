@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -175,9 +176,9 @@ func (r *routeLogic) begin(_ context.Context, s *session) error {
 	go func() {
 		defer close(done)
 		var wg sync.WaitGroup
-		wg.Go(func() { newClockKeeper(r).run(ctx) })
+		wg.Go(func() { r.life.watched("the clocks", func() { newClockKeeper(r).run(ctx) }) })
 		wg.Go(func() { r.watchGrowth(ctx) })
-		wg.Go(func() { r.watchReplayed(ctx) })
+		wg.Go(func() { r.life.watched("replayed rows", func() { r.watchReplayed(ctx) }) })
 		wg.Wait()
 	}()
 	return nil
@@ -207,8 +208,8 @@ func (r *routeLogic) message(ctx goka.Context, msg any) {
 		r.life.refuse(ctx, err)
 	}
 	if s := r.source(ctx.Partition()); s != nil {
-		if err := s.rows(x, r.life.opts.Clock.Now()); err != nil {
-			r.life.refuse(ctx, &StopError{Err: err})
+		if err := r.feed(s, x); err != nil {
+			r.life.refuse(ctx, err)
 		}
 	}
 	r.life.runs.done(x)
@@ -217,6 +218,19 @@ func (r *routeLogic) message(ctx goka.Context, msg any) {
 	default:
 	}
 	r.life.flusher.grown()
+}
+
+// feed gives a run to the core. Any error of it is final.
+func (r *routeLogic) feed(s *routeSource, x *run) error {
+	where := func() string {
+		return fmt.Sprintf("%s/%d, offsets %d to %d", r.topic(), s.number, x.records[0].Offset, x.records[len(x.records)-1].Offset)
+	}
+	return r.life.guardedAt(where, func() error {
+		if err := s.rows(x, r.life.opts.Clock.Now()); err != nil {
+			return &StopError{Err: err}
+		}
+		return nil
+	})
 }
 
 func (s *routeSource) rows(x *run, now time.Time) error {

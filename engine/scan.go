@@ -76,7 +76,7 @@ func (e *Engine) scanLocal(ctx context.Context, r *plan.Read, partitions []int32
 		}
 		wg.Go(func() {
 			defer func() { <-e.scans }()
-			if err := e.scanPart(ctx, r, p, snaps[i], closed, b); err != nil {
+			if err := e.guardedQuery(func() error { return e.scanPart(ctx, r, p, snaps[i], closed, b) }); err != nil {
 				cancel(err)
 			}
 		})

@@ -222,7 +222,11 @@ func (l *life) options() []goka.ProcessorOption {
 		instance: l.opts.InstanceID, session: l.opts.SessionTimeout,
 		clientID: "penstock-" + l.stage.group, security: l.opts.Security,
 	}
-	hooks := groupHooks{setup: l.setUp, ready: l.ready, cleanup: l.cleanUp, unstable: l.takeOver, madeAgain: l.madeAgain}
+	hooks := groupHooks{cleanup: l.cleanUp, unstable: l.takeOver, madeAgain: l.madeAgain,
+		setup: func(s *session) error {
+			return l.guarded("the assignment of partitions", func() error { return l.setUp(s) })
+		},
+		ready: func(s *session) error { return l.guarded("the start of a session", func() error { return l.ready(s) }) }}
 	options := []goka.ProcessorOption{
 		goka.WithLogger(lineLogger{l.log.With("lib", "goka")}),
 		goka.WithClientID("penstock-" + l.stage.group),
@@ -261,12 +265,13 @@ func (l *life) currentGroup() *group {
 	return l.group
 }
 
-// fail ends the life with an error. The first one counts. It may be called from any goroutine
+// fail ends the life with an error. The first one counts, but one that is final more: what a flush finds of a
+// core that has panicked comes before the panic itself. It may be called from any goroutine
 // and does not wait.
 func (l *life) fail(err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.err == nil {
+	if l.err == nil || final(err) && !final(l.err) {
 		l.err = err
 	}
 	if l.group != nil {
@@ -387,6 +392,10 @@ func (s *stage) count(w *work, times flushTimes) {
 
 // flush takes what was gathered and commits it. After an error the life is over.
 func (l *life) flush(ctx context.Context) error {
+	return l.guarded("a flush", func() error { return l.flushOnce(ctx) })
+}
+
+func (l *life) flushOnce(ctx context.Context) error {
 	w, err := l.logic.take()
 	l.flusher.taken()
 	if err != nil || w == nil {

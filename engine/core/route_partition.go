@@ -2,6 +2,7 @@ package core
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"math"
 	"sync"
@@ -81,19 +82,22 @@ func (p *RoutePartition) Position() Position {
 
 // Rows routes records in the order of their offsets. wall is the time now in microseconds, used
 // only to refuse Kafka timestamps of the future. The records are not kept. An error means the
-// stream's options ask to stop at such a record. From then on the partition gives nothing to a flush:
-// the record and those around it are folded already, and a flush that came before the stage has
+// stream's options ask to stop at such a record. From then on, and after a panic, the partition gives
+// nothing to a flush: the record and those around it are folded already, and a flush that came before the stage has
 // ended would commit them as read.
 func (p *RoutePartition) Rows(recs []format.Record, wall int64) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for len(recs) > 0 && p.failed == nil {
 		n := min(len(recs), row.MaxBatch)
+		p.failed = errHalfDone // should this panic
 		p.failed = p.chunk(recs[:n], wall)
 		recs = recs[n:]
 	}
 	return p.failed
 }
+
+var errHalfDone = errors.New("the partition has stopped in the middle of some rows")
 
 // Skip moves the position over offsets that hold no record for us (transaction markers).
 func (p *RoutePartition) Skip(offset int64) {

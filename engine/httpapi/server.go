@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -157,7 +158,7 @@ func (s *Server) Handler() http.Handler {
 	for _, r := range s.routes() {
 		mux.HandleFunc(r.method+" "+r.path, r.handle)
 	}
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return s.unbroken(func(w *begunWriter, r *http.Request) {
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		w.Header().Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
 		w.Header().Set("Cache-Control", "no-store")
@@ -170,7 +171,7 @@ func (s *Server) Handler() http.Handler {
 			s.unknown(w, r, mux)
 			return
 		}
-		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+		r.Body = http.MaxBytesReader(w.ResponseWriter, r.Body, maxBody)
 		if r.ContentLength == 0 {
 			requestRead(w)
 		}
@@ -179,6 +180,49 @@ func (s *Server) Handler() http.Handler {
 		mux.ServeHTTP(w, r)
 	})
 }
+
+// unbroken answers a request whose handler panics, which is a bug of ours and no reason to end
+// what else the process does. An answer that has begun is cut off: the client must not take it for whole.
+func (s *Server) unbroken(handle func(*begunWriter, *http.Request)) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		begun := &begunWriter{ResponseWriter: w}
+		defer func() {
+			p := recover()
+			if p == nil {
+				return
+			}
+			if p != http.ErrAbortHandler {
+				s.log.Error("panic in a request", "method", r.Method, "path", r.URL.Path, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+			}
+			if begun.yes || p == http.ErrAbortHandler {
+				panic(http.ErrAbortHandler) // net/http's way to cut the connection, without a word
+			}
+			fail(w, newProblem(http.StatusInternalServerError, codeInternal, "this is a bug of penstock: the request made it panic", "please report it with what the log of the process says"))
+		}()
+		handle(begun, r)
+	})
+}
+
+// begunWriter knows whether an answer has begun.
+type begunWriter struct {
+	http.ResponseWriter
+	yes bool
+}
+
+// Write notes the beginning.
+func (w *begunWriter) Write(b []byte) (int, error) {
+	w.yes = true
+	return w.ResponseWriter.Write(b)
+}
+
+// WriteHeader notes the beginning.
+func (w *begunWriter) WriteHeader(status int) {
+	w.yes = true
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// Unwrap is for http.ResponseController.
+func (w *begunWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // requestRead takes the limit of time off the request once it was read. It would end the request's
 // context while a long query runs: the server goes on reading, to notice that the client has gone.
