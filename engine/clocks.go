@@ -24,6 +24,7 @@ type clockKeeper struct {
 	foreign time.Time // when the positions of other processes were last read
 	quiet   bool      // nothing came to any partition here between the last two looks, and none is held
 	away    time.Time // when Kafka was last found to be away
+	wall    *wallWatch
 }
 
 const (
@@ -45,7 +46,7 @@ const (
 )
 
 func newClockKeeper(r *routeLogic) *clockKeeper {
-	k := &clockKeeper{route: r, last: map[int32]int64{}, clocks: map[int32]int64{}}
+	k := &clockKeeper{route: r, last: map[int32]int64{}, clocks: map[int32]int64{}, wall: &r.life.stage.wall}
 	if g := r.life.currentGroup(); g != nil {
 		k.away = g.lastAway()
 	}
@@ -111,6 +112,9 @@ func (k *clockKeeper) look(ctx context.Context, now time.Time) {
 	if away.After(k.away) {
 		k.away = away
 	}
+	if step := k.wall.look(now); step != 0 {
+		k.route.life.log.Warn("the clock of this machine was set", "by", step.Round(time.Millisecond), "not_believed", k.wall.doubt.Round(time.Millisecond))
+	}
 	quiet := k.observe(ctx, sources, now)
 	k.hold(sources)
 	to, ok := k.target(now)
@@ -175,6 +179,9 @@ func (k *clockKeeper) observe(ctx context.Context, sources []*routeSource, now t
 		}
 		k.since = now
 	}
+	if active && k.begun {
+		k.wall.row(time.UnixMicro(k.anchor).Add(k.route.stream.Options.Delay), now)
+	}
 	return quiet
 }
 
@@ -218,7 +225,7 @@ func (r *routeLogic) foreign(ctx context.Context, own map[int32]bool) map[int32]
 func (k *clockKeeper) target(now time.Time) (int64, bool) {
 	s := k.route.stream
 	if s.TimeColumn < 0 {
-		return now.Add(-max(s.Options.Delay, s.Options.IdleSlack, leastSlack)).UnixMicro(), true
+		return k.wall.time(now).Add(-max(s.Options.Delay, s.Options.IdleSlack, leastSlack)).UnixMicro(), true
 	}
 	if !k.begun {
 		return 0, false

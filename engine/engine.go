@@ -194,7 +194,7 @@ func (e *Engine) checkLives(lives map[string]string) error {
 func (e *Engine) newStage(group string, packed bool, make func(*life) logic) *stage {
 	return &stage{
 		group: group, opts: e.opts, cluster: e.cluster, topics: e.topics, log: e.log.With("group", group),
-		packed: packed, newLogic: make, changed: e.stir,
+		packed: packed, newLogic: make, changed: e.stir, began: e.opts.Clock.Now(),
 		limit: newFlushLimit(e.opts.FlushBytes, e.opts.TransactionTimeout),
 	}
 }

@@ -66,7 +66,8 @@ func (f *flusher) run(ctx context.Context, stop <-chan struct{}) error {
 				return nil
 			}
 		}
-		if wait := max(least, f.interval-f.clock.Now().Sub(began)); wait > 0 && !urgent {
+		// At most the interval: a clock without a monotonic reading may have been set back.
+		if wait := min(f.interval, max(least, f.interval-f.clock.Now().Sub(began))); wait > 0 && !urgent {
 			select {
 			case <-f.wake:
 			case <-f.clock.After(wait):

@@ -226,7 +226,7 @@ func (r *routeLogic) feed(s *routeSource, x *run) error {
 		return fmt.Sprintf("%s/%d, offsets %d to %d", r.topic(), s.number, x.records[0].Offset, x.records[len(x.records)-1].Offset)
 	}
 	return r.life.guardedAt(where, func() error {
-		if err := s.rows(x, r.life.opts.Clock.Now()); err != nil {
+		if err := s.rows(x, latestWall(r.life.began, r.life.opts.Clock.Now())); err != nil {
 			return &StopError{Err: err}
 		}
 		return nil

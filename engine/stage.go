@@ -88,6 +88,8 @@ type stage struct {
 	// onCommit is told of every transaction, if not nil.
 	onCommit func(flushRecords, flushTimes)
 
+	began    time.Time    // when the engine built it
+	wall     wallWatch    // of the keeper of the clocks
 	inFlight atomic.Int64 // bytes of the records of the transaction on its way
 	heavy    atomic.Int64 // flushes that held more than the ticks of clocks
 
