@@ -32,8 +32,9 @@ type timeField struct {
 //
 // or 'epoch' (also 'epoch_s'), 'epoch_ms', 'epoch_us', 'epoch_ns': a number, with or without a fraction; the empty
 // pattern is what ParseTimestamp reads. zone applies to texts that name none: empty for UTC, an
-// offset such as +09:00, or a name such as Europe/Berlin. Of a local time that a clock change
-// skips or repeats, one of the two readings is taken, always the same. The error can be shown as it is.
+// offset such as +09:00, or a name such as Europe/Berlin. A local time that a clock change skips is read
+// as if the clock had not been changed yet, and of one that it repeats the second is taken, as
+// PostgreSQL does. The error can be shown as it is.
 func CompileTimeFormat(pattern, zone string) (*TimeFormat, error) {
 	f := &TimeFormat{pattern: pattern}
 	if err := f.setZone(zone); err != nil {
@@ -195,11 +196,31 @@ func (f *TimeFormat) toUTC(us int64) (int64, bool) {
 	if f.fixed {
 		us -= f.offset
 	} else {
-		y, m, d, ofDay := Civil(us)
-		local := time.Date(y, time.Month(m), d, 0, 0, int(ofDay/Second), int(ofDay%Second)*1000, f.loc)
-		us = local.UnixMicro()
+		us -= f.offsetOf(floorDiv(us, Second)) * Second
 	}
 	return us, us >= MinTimestamp && us <= MaxTimestamp
+}
+
+// offsetOf is by how many seconds a local time, in seconds, is ahead of UTC. Around a clock change
+// package time takes the offset of before it or of after it, as the zone lies east or west.
+func (f *TimeFormat) offsetOf(local int64) int64 {
+	const day = 24 * 60 * 60 // clocks are less than that from UTC, and change more seldom
+	at := func(utc int64) int64 {
+		_, offset := time.Unix(utc, 0).In(f.loc).Zone()
+		return int64(offset)
+	}
+	before, after := at(local-day), at(local+day)
+	if before == after {
+		return before
+	}
+	first, second := at(local-before) == before, at(local-after) == after
+	switch {
+	case first && !second:
+		return before
+	case second && !first:
+		return after
+	}
+	return min(before, after) // of before where the clock skips, of after where it repeats
 }
 
 func (f *TimeFormat) parseEpoch(s string) (int64, bool) {
