@@ -88,6 +88,9 @@ func (d *directory) unlock() error {
 }
 
 func unusable(path, what string, err error) error {
+	if isTooManyFiles(err) {
+		return fault(path, err)
+	}
 	return &Error{Kind: ErrDirectory, Err: err,
 		Text: fmt.Sprintf("the state directory %s %s: name another one with --state-dir", path, what)}
 }

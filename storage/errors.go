@@ -64,6 +64,12 @@ func fault(dir string, err error) error {
 	case isFull(err):
 		return &Error{Kind: ErrFull, Err: err,
 			Text: fmt.Sprintf("the disk of %s is full: free some space, penstock goes on by itself then", dir)}
+	case isTooManyFiles(err):
+		text := fmt.Sprintf("the state in %s needs more open files than this process may have", dir)
+		if n, known := OpenFiles(); known {
+			text += fmt.Sprintf(" (%d)", n)
+		}
+		return &Error{Kind: ErrDisk, Err: err, Text: text + ": raise the limit (ulimit -n); the state is as it was"}
 	case pebble.IsCorruptionError(err):
 		return &Error{Kind: ErrCorrupt, Err: err,
 			Text: fmt.Sprintf("the state in %s is damaged: set it aside, it is recovered from the changelog", dir)}

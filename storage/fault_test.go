@@ -178,6 +178,26 @@ func errorAt(t *testing.T, at int64, rest, reads bool, injected error) {
 	}
 }
 
+// TestTooManyOpenFiles: a process that may open no more files is told so; its state is not damaged, and
+// is not set aside.
+func TestTooManyOpenFiles(t *testing.T) {
+	for _, reads := range []bool{false, true} {
+		for at := int64(1); at <= 200; at += int64(*faultEvery) {
+			errorAt(t, at, true, reads, syscall.EMFILE)
+		}
+	}
+	mem := vfs.NewMem()
+	if err := mustOpen(t, "state", small(mem)).Close(); err != nil {
+		t.Fatal(err)
+	}
+	f := newFailing(mem)
+	f.from, f.until, f.err, f.reads = 1, 1<<60, syscall.EMFILE, true
+	_, err := Open("state", small(f))
+	if n, _ := OpenFiles(); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("needs more open files than this process may have (%d): raise the limit", n)) {
+		t.Errorf("got %v", err)
+	}
+}
+
 // TestFullDisk: a disk that fills up while writers write. Pebble left alone
 // would block them, and Close, for ever.
 func TestFullDisk(t *testing.T) {

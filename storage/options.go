@@ -41,7 +41,8 @@ type Options struct {
 	// MemTableBytes; negative: no check.
 	MinFreeBytes int64
 
-	// MaxOpenFiles bounds the files kept open. Default 1,000.
+	// MaxOpenFiles bounds the files kept open. Default 1,000, or half of what the process may have
+	// open when that is less: the rest is for connections.
 	MaxOpenFiles int
 
 	// Logger receives what Pebble has to say. Default: nothing is logged.
@@ -98,6 +99,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.MaxOpenFiles == 0 {
 		o.MaxOpenFiles = 1000
+		if n, known := OpenFiles(); known {
+			o.MaxOpenFiles = int(min(1000, n/2))
+		}
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.NewTextHandler(io.Discard, &slog.HandlerOptions{Level: slog.LevelError + 100}))

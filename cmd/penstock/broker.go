@@ -34,6 +34,9 @@ out and for one machine. The address it listens on is printed on stdout.`,
 }
 
 func (a *app) broker(ctx context.Context, o broker.Options) error {
+	if err := needFiles("a broker", filesOfBroker); err != nil {
+		return err
+	}
 	b, err := a.startBroker(o, "--listen")
 	if err != nil {
 		return err

@@ -109,6 +109,9 @@ type runner struct {
 // before anything runs.
 func (r *runner) open(ctx context.Context) (err error) {
 	r.started = time.Now()
+	if err := r.o.needFiles(r.o.engine.Plan); err != nil {
+		return err
+	}
 	if len(r.o.brokers) == 0 {
 		r.broker, err = r.a.startBroker(broker.Options{
 			Listen: r.o.brokerListen, DataDir: filepath.Join(r.o.stateDir, "broker"),
