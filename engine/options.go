@@ -122,6 +122,14 @@ func (o Options) withDefaults() Options {
 // metrics, and short enough for the longest name derived from it.
 var appName = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9._-]{0,99}$`)
 
+// CheckApp tells what is wrong with the name of an application.
+func CheckApp(name string) error {
+	if appName.MatchString(name) {
+		return nil
+	}
+	return fmt.Errorf("application name %q: expected letters, digits, '.', '_' or '-', at most 100, beginning with a letter or digit", name)
+}
+
 // Validate reports everything that is wrong with the options at once.
 func (o Options) Validate() error {
 	var errs []error
@@ -129,8 +137,8 @@ func (o Options) Validate() error {
 	if len(o.Brokers) == 0 {
 		bad("no brokers: name at least one as host:port")
 	}
-	if !appName.MatchString(o.App) {
-		bad("application name %q: expected letters, digits, '.', '_' or '-', at most 100, beginning with a letter or digit", o.App)
+	if err := CheckApp(o.App); err != nil {
+		errs = append(errs, err)
 	}
 	if o.StateDir == "" {
 		bad("no state directory")

@@ -70,8 +70,8 @@ func (a *app) audit(ctx context.Context, o *auditOptions) error {
 	if err != nil {
 		return err
 	}
-	if o.app == "" {
-		o.app = appName(o.file)
+	if err := nameApp(&o.app, o.file); err != nil {
+		return err
 	}
 	options := audit.Options{Plan: p, App: o.app, Tables: o.tables, Wait: o.wait}
 	for _, bound := range []struct {

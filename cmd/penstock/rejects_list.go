@@ -36,8 +36,8 @@ bad_data = 'drop' or late_data = 'drop'.`,
   penstock rejects orders.sql --app trades -n 100 --json`,
 		Args: arguments(1, 1, "a query file"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if o.app == "" {
-				o.app = appName(args[0])
+			if err := nameApp(&o.app, args[0]); err != nil {
+				return err
 			}
 			return a.rejects(cmd.Context(), &o)
 		},

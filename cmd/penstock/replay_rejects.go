@@ -57,8 +57,8 @@ func (a *app) replayRejects(ctx context.Context, o *replayOptions) error {
 	if err != nil {
 		return err
 	}
-	if o.app == "" {
-		o.app = appName(o.file)
+	if err := nameApp(&o.app, o.file); err != nil {
+		return err
 	}
 	client, err := o.connect(ctx, a)
 	if err != nil {

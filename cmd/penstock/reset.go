@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -112,8 +111,8 @@ func (a *app) reset(ctx context.Context, o *resetOptions) error {
 
 // complete fills in what follows from the file, as run does.
 func (o *resetOptions) complete() error {
-	if o.app = cmp.Or(o.app, appName(o.file)); o.app == "" {
-		return usage("--app is missing, and %s makes no name for an application", o.file)
+	if err := nameApp(&o.app, o.file); err != nil {
+		return err
 	}
 	if o.stateDir == "" {
 		dir, err := stateHome()

@@ -49,11 +49,8 @@ func (o *runOptions) add(f *pflag.FlagSet) {
 
 // complete fills in what follows from the file and the environment.
 func (o *runOptions) complete(a *app, p *plan.Plan) (err error) {
-	if o.app == "" {
-		o.app = appName(o.file)
-	}
-	if o.app == "" {
-		return usage("--app is missing, and %s makes no name for an application", o.file)
+	if err := nameApp(&o.app, o.file); err != nil {
+		return err
 	}
 	if o.stateDir == "" {
 		dir, err := stateHome()
@@ -72,6 +69,21 @@ func (o *runOptions) complete(a *app, p *plan.Plan) (err error) {
 	o.engine.App = o.app
 	o.engine.StateDir = filepath.Join(o.stateDir, "tables")
 	o.engine.Plan = p
+	return nil
+}
+
+// nameApp names an application after its file where --app names none, and refuses a name that none
+// can have: it becomes part of a path and of the names of topics.
+func nameApp(app *string, file string) error {
+	if *app == "" {
+		*app = appName(file)
+	}
+	if *app == "" {
+		return usage("--app is missing, and %s makes no name for an application", file)
+	}
+	if err := engine.CheckApp(*app); err != nil {
+		return usage("--app: %v", err)
+	}
 	return nil
 }
 

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -140,8 +139,8 @@ func (o *topicsOptions) open(ctx context.Context, a *app, file string) (*engine.
 	if err != nil {
 		return nil, err
 	}
-	if o.app = cmp.Or(o.app, appName(file)); o.app == "" {
-		return nil, usage("--app is missing, and %s makes no name for an application", file)
+	if err := nameApp(&o.app, file); err != nil {
+		return nil, err
 	}
 	if o.partitions < 0 || o.folds < 0 || o.copies < 0 {
 		return nil, usage("a number of partitions or copies below zero")
