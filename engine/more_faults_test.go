@@ -1,15 +1,20 @@
 package engine
 
 import (
+	"bytes"
+	"context"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"penstock/engine/format"
+	"penstock/engine/rejects"
 )
 
 // turnedAway starts an engine that has to end with an error that says all of this.
@@ -37,6 +42,43 @@ func TestSourceTopicMissing(t *testing.T) {
 	o.Plan, o.App = exampleplan(t, "orders/orders_event_time.sql"), f.app+"2"
 	o.Plan.Streams[0].Options.Topic = s.Options.Topic
 	turnedAway(t, o, s.Options.Topic, "does not exist", f.topic)
+}
+
+// TestRejectedRowTooLarge: a bad row may be as large as its topic takes, which is more than a record of ours
+// that holds the same bytes and why they are bad. It is rejected all the same, and stops nothing.
+func TestRejectedRowTooLarge(t *testing.T) {
+	f := newFaultRun(t)
+	client, err := kgo.NewClient(append(clientOptions(f.brokers, nil, "t", testLog()), kgo.ProducerBatchMaxBytes(1<<20))...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	row := &kgo.Record{Topic: f.topic, Partition: 1, Value: bytes.Repeat([]byte("x"), 1_020_000)}
+	if err := client.ProduceSync(f.ctx, row).FirstErr(); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(f.ctx, 30*time.Second)
+	defer cancel()
+	if err := testEngine(t, f.options(f.dir, true)).Run(ctx); err != nil || ctx.Err() != nil {
+		t.Fatalf("it did not get past the row: %v, %v", err, ctx.Err())
+	}
+	found := 0
+	for _, rec := range readAll(t, f.ctx, f.brokers, names{f.app}.Rejects(), true)[0] {
+		x, err := rejects.Of(rec)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if x.Topic != f.topic || x.Partition != 1 || x.Offset != row.Offset {
+			continue
+		}
+		found++
+		if x.Kind != "bad" || !strings.Contains(x.Reason, "its 1020000 bytes are too many") || rec.Value != nil {
+			t.Errorf("rejected as %+v with %d bytes", x, len(rec.Value))
+		}
+	}
+	if found != 1 {
+		t.Errorf("rejected %d times", found)
+	}
 }
 
 // TestChangelogOfTheWrongKind: a changelog that Kafka deletes by age loses rows.

@@ -313,14 +313,24 @@ func (r *routeLogic) place(p int32) (topic string, partition int32) {
 	return r.topic(), p
 }
 
-// reject is a rejected row as a record.
+// mostRejected is how many bytes of a row the rejects topic takes. What else is in the record, where the row
+// stood and why, has to fit as well.
+const mostRejected = maxBatchBytes - 100_000
+
+// reject is a rejected row as a record. One that is too large for that, a source topic may take
+// larger ones, is only named: without its bytes, so that it stays bad when it is replayed.
 func (r *routeLogic) reject(x *core.Reject) *kgo.Record {
 	out := rejects.Row{
 		Place: rejects.Place{Stream: x.Stream, Offset: x.Record.Offset}, Time: time.UnixMilli(x.Record.Time),
 		Kind: x.Kind, Column: x.Column, Reason: x.Reason, Tables: strings.Join(x.Tables, ","), Definition: core.DefinitionOf(r.stream),
 	}
 	out.Topic, out.Partition = r.place(x.Partition)
-	return &kgo.Record{Topic: r.names.Rejects(), Key: x.Record.Key, Value: x.Record.Value, Headers: out.Headers()}
+	key, value := x.Record.Key, x.Record.Value
+	if n := len(key) + len(value); n > mostRejected {
+		out.Reason += fmt.Sprintf("; its %d bytes are too many for the topic of rejected rows, they are only where the row was", n)
+		key, value = nil, nil
+	}
+	return &kgo.Record{Topic: r.names.Rejects(), Key: key, Value: value, Headers: out.Headers()}
 }
 
 func (r *routeLogic) revoke() {
