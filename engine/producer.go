@@ -150,9 +150,12 @@ func (p *producer) send(ctx context.Context, recs []*kgo.Record) error {
 	var mu sync.Mutex
 	var first error
 	for _, r := range recs {
-		p.client.Produce(ctx, r, func(_ *kgo.Record, err error) {
+		p.client.Produce(ctx, r, func(r *kgo.Record, err error) {
 			if err == nil {
 				return
+			}
+			if errors.Is(err, kerr.MessageTooLarge) {
+				err = tooLarge(r, err)
 			}
 			mu.Lock()
 			defer mu.Unlock()
@@ -168,6 +171,14 @@ func (p *producer) send(ctx context.Context, recs []*kgo.Record) error {
 		return first
 	}
 	return err
+}
+
+// tooLarge says that a record can never be written: the stage would begin again with the same one for ever.
+func tooLarge(r *kgo.Record, err error) error {
+	return stopf("topic %s, partition %d: a record with a key of %d bytes and a value of %d cannot be written: %w; "+
+		"the engine writes records of up to %d bytes, which the topic has to take (max.message.bytes), "+
+		"and into which a group with its key, its texts and its distinct values has to fit",
+		r.Topic, r.Partition, len(r.Key), len(r.Value), err, maxBatchBytes)
 }
 
 // sendOffsets adds the offsets to the transaction.
