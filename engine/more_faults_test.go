@@ -3,6 +3,7 @@ package engine
 import (
 	"bytes"
 	"context"
+	"errors"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"penstock/engine/broker/kafkatest"
@@ -107,6 +109,23 @@ func TestGroupTooLarge(t *testing.T) {
 			turnedAway(t, Options{Brokers: brokers, App: app, Plan: p, StateDir: filepath.Join(t.TempDir(), "state"), FoldPartitions: 2, ExitWhenCaughtUp: true},
 				"a record with a key of", "cannot be written: MESSAGE_TOO_LARGE", "max.message.bytes")
 		})
+	}
+}
+
+// TestAssignedBeforeItIsKnown: whoever divided the partitions has seen one that the broker we ask has not heard of yet.
+func TestAssignedBeforeItIsKnown(t *testing.T) {
+	ctx := testContext(t, time.Minute)
+	brokers := testBroker(t)
+	c := testCluster(t, ctx, brokers)
+	p := bindText(t, "t", refusedFile)
+	topic := p.Streams[0].Options.Topic
+	makeTopic(t, ctx, c, topic, 1)
+	o := Options{App: "t", Plan: p, FoldPartitions: 1}.withDefaults()
+	l := &life{stage: &stage{group: "g", opts: o, cluster: c, topics: newTopicIDs(c), log: testLog()}}
+	r := &routeLogic{life: l, stream: p.Streams[0], names: names{"t"}}
+	err := r.assign(ctx, &session{Claims: map[string][]int32{topic: {1}}, ctx: context.Background()})
+	if !errors.Is(err, kerr.UnknownTopicOrPartition) || final(err) {
+		t.Errorf("the partition was assigned: %v", err)
 	}
 }
 

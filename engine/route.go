@@ -12,6 +12,7 @@ import (
 	"github.com/lovoo/goka"
 	"github.com/lovoo/goka/codec"
 	gokastorage "github.com/lovoo/goka/storage"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"penstock/engine/core"
@@ -91,6 +92,11 @@ func (r *routeLogic) assign(ctx context.Context, s *session) error {
 	limits, err := c.bounds(ctx, r.topic())
 	if err != nil {
 		return err
+	}
+	for _, p := range claims {
+		if _, known := limits[p]; !known { // it is new, and the broker that was asked has not heard of it
+			return fmt.Errorf("source partition %s/%d: %w", r.topic(), p, kerr.UnknownTopicOrPartition)
+		}
 	}
 	all := make([]int32, 0, len(limits))
 	for p := range limits {
