@@ -39,6 +39,7 @@
 //	engine.go     the stages of a plan together, from start to end; damage.go: a damaged store is replaced
 //	security.go   TLS and SASL for both clients; refused.go: what it means when they do not come about
 //	logging.go    everybody's log lines, into slog
+//	versions.go   brokers that are too old
 //	client.go     our clients of Kafka and their settings; backoff.go, errors.go: what is tried again, what is not
 //	definitions.go  what an application's tables mean, written down when it begins
 //	restore.go    reading a changelog into an empty store; rest.go, settle.go: what is still on its way

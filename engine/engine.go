@@ -149,6 +149,9 @@ func (e *Engine) rideOut(ctx context.Context, do func(context.Context) error) er
 
 // prepare makes and checks the topics, and what the state remembers of them.
 func (e *Engine) prepare(ctx context.Context) error {
+	if err := e.cluster.checkVersions(ctx); err != nil {
+		return err
+	}
 	sources := sourceTopics(e.opts.Plan, e.opts.CreateSources)
 	specs := append(sources, ownedTopics(e.opts.App, e.opts.FoldPartitions)...)
 	specs = append(specs, resultTopics(e.opts.Plan)...)
