@@ -108,7 +108,7 @@ func (k *clockKeeper) wait(now time.Time) time.Duration {
 
 func (k *clockKeeper) look(ctx context.Context, now time.Time) {
 	sources := k.route.assigned()
-	away, known := k.route.ends.lastAway()
+	away, known := k.route.ends.lastAway(k.route.topic())
 	if away.After(k.away) {
 		k.away = away
 	}

@@ -20,6 +20,7 @@
 //	stage.go      one Goka processor from start to end, rebuilt after any error
 //	route.go      the stage that turns rows into frames
 //	start.go      where an application begins, and whether what it has read is still there
+//	deleted.go    topics that are deleted, or made again, while it runs
 //	fold.go       the stage that turns frames into tables and results
 //	recovery.go   Goka's view of our store, and how its recovery is kept from hanging
 //	takeover.go   ending what a process left open when it died

@@ -2,10 +2,13 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 // ends asks Kafka once a second where the topics end that the engine reads: those of the streams, and that
@@ -20,7 +23,7 @@ type ends struct {
 
 	mu     sync.Mutex
 	at     map[string]map[int32]int64 // by topic; the maps are not changed
-	gone   time.Time                  // when Kafka was last found to be away
+	gone   map[string]time.Time       // by topic: when Kafka, or a leader of the topic, was last found to be away
 	asking bool                       // a question is on its way
 	asked  chan struct{}              // closed by the next answer
 }
@@ -33,7 +36,8 @@ const endsEvery = time.Second
 const slowAnswer = time.Second
 
 func newEnds(c *cluster, clock Clock, topics []string, seen func()) *ends {
-	return &ends{cluster: c, clock: clock, topics: topics, seen: seen, at: map[string]map[int32]int64{}, asked: make(chan struct{})}
+	return &ends{cluster: c, clock: clock, topics: topics, seen: seen,
+		at: map[string]map[int32]int64{}, gone: map[string]time.Time{}, asked: make(chan struct{})}
 }
 
 func (x *ends) run(ctx context.Context) {
@@ -41,11 +45,7 @@ func (x *ends) run(ctx context.Context) {
 		began := x.clock.Now()
 		x.ask()
 		list, err := x.cluster.admin.ListEndOffsets(ctx, x.topics...)
-		if err == nil {
-			err = list.Error()
-		}
-		x.answered(began, list, err)
-		if err == nil {
+		if x.answered(began, list, err) {
 			x.seen()
 		}
 		select {
@@ -56,25 +56,70 @@ func (x *ends) run(ctx context.Context) {
 	}
 }
 
-func (x *ends) answered(asked time.Time, list kadm.ListedOffsets, err error) {
+// answered notes an answer, and tells whether there is an end in it.
+func (x *ends) answered(asked time.Time, list kadm.ListedOffsets, err error) bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.asking = false
-	if now := x.clock.Now(); err != nil || now.Sub(asked) > slowAnswer {
-		x.gone = now
-	}
-	if err != nil {
-		return // the last ones stay
-	}
-	for topic, parts := range list {
-		at := make(map[int32]int64, len(parts))
-		for p, o := range parts {
+	now := x.clock.Now()
+	missing, some := unanswered(x.topics, list, err), false
+	for _, topic := range x.topics {
+		if missing[topic] || now.Sub(asked) > slowAnswer {
+			x.gone[topic] = now
+		}
+		if missing[topic] {
+			continue // the last ones stay
+		}
+		at := make(map[int32]int64, len(list[topic]))
+		for p, o := range list[topic] {
 			at[p] = o.Offset
 		}
-		x.at[topic] = at
+		x.at[topic], some = at, true
 	}
-	close(x.asked)
-	x.asked = make(chan struct{})
+	if some {
+		close(x.asked)
+		x.asked = make(chan struct{})
+	}
+	return some
+}
+
+// unanswered are the topics for which an answer lacks an end: one that was deleted, one of whose partitions
+// has no leader. Without telling them apart a topic that is gone would hold up the clocks of every
+// stream for ever.
+func unanswered(topics []string, list kadm.ListedOffsets, err error) map[string]bool {
+	missing := map[string]bool{}
+	for _, topic := range topics {
+		_, ok := list[topic]
+		missing[topic] = !ok
+		for _, o := range list[topic] {
+			missing[topic] = missing[topic] || o.Err != nil
+		}
+	}
+	if err != nil {
+		for _, topic := range concerned(err, topics) {
+			missing[topic] = true
+		}
+	}
+	return missing
+}
+
+// concerned are the topics that an error of listing offsets is about: all, unless Kafka itself says so of some.
+func concerned(err error, topics []string) (some []string) {
+	var parts *kadm.ShardErrors
+	if !errors.As(err, &parts) {
+		return topics
+	}
+	for _, part := range parts.Errs {
+		var code *kerr.Error
+		req, ok := part.Req.(*kmsg.ListOffsetsRequest)
+		if !ok || !errors.As(part.Err, &code) {
+			return topics // a broker could not be asked
+		}
+		for _, t := range req.Topics {
+			some = append(some, t.Topic)
+		}
+	}
+	return some
 }
 
 // of returns where the partitions of a topic ended when last asked, nil when that is not known. The
@@ -91,12 +136,13 @@ func (x *ends) ask() {
 	x.asking = true
 }
 
-// lastAway is when Kafka was last found to be away. While a question is on its way that is not known: a broker
-// that is back answers a new question at once and this one only when the client tries again.
-func (x *ends) lastAway() (at time.Time, known bool) {
+// lastAway is when Kafka was last found to be away, or a leader of the topic. While a question is on its way
+// that is not known: a broker that is back answers a new question at once and this one only when the
+// client tries again.
+func (x *ends) lastAway(topic string) (at time.Time, known bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	return x.gone, !x.asking
+	return x.gone[topic], !x.asking
 }
 
 // next returns a channel that is closed by the next answer.

@@ -23,6 +23,7 @@ type Engine struct {
 	log     *slog.Logger
 	cluster *cluster
 	topics  *topicIDs
+	specs   []topicSpec // of all topics it uses; set by prepare
 	trimmer *trimmer
 	scans   chan struct{} // one for each partition that is read from end to end, of all queries
 	queries *read.Budget  // what all queries together may hold
@@ -160,8 +161,9 @@ func (e *Engine) prepare(ctx context.Context) error {
 		return err
 	}
 	e.topics.set(states)
-	lives := map[string]string{}
-	for _, name := range []string{names{e.opts.App}.Frames(), names{e.opts.App}.FoldTable()} {
+	e.specs = specs
+	lives, n := map[string]string{}, names{e.opts.App}
+	for _, name := range []string{n.Frames(), n.FoldLoop(), n.FoldTable(), n.Decisions(), n.Replayed()} {
 		lives["topic "+name] = states[name].id.String()
 	}
 	if err := e.checkLives(lives); err != nil {
@@ -197,7 +199,7 @@ func (e *Engine) checkLives(lives map[string]string) error {
 func (e *Engine) newStage(group string, packed bool, make func(*life) logic) *stage {
 	return &stage{
 		group: group, opts: e.opts, cluster: e.cluster, topics: e.topics, log: e.log.With("group", group),
-		packed: packed, newLogic: make, changed: e.stir, began: e.opts.Clock.Now(),
+		packed: packed, newLogic: make, changed: e.stir, same: e.sameTopics, sameFetched: e.sameFetched, began: e.opts.Clock.Now(),
 		limit: newFlushLimit(e.opts.FlushBytes, e.opts.TransactionTimeout),
 	}
 }
@@ -252,6 +254,7 @@ func (e *Engine) runAll(ctx context.Context, stop context.CancelCauseFunc) error
 	errs := make([]error, len(e.stages))
 	supervise := func(ctx context.Context, i int) {
 		if errs[i] = e.stages[i].supervise(ctx); errs[i] != nil {
+			errs[i] = e.explained(ctx, errs[i])
 			stop(errs[i])
 		}
 	}
@@ -262,6 +265,11 @@ func (e *Engine) runAll(ctx context.Context, stop context.CancelCauseFunc) error
 	wg.Go(func() { supervise(ctx, fold) })
 	wg.Go(func() { e.trimmer.run(ctx, e.opts.Clock) })
 	wg.Go(func() { e.ends.run(ctx) })
+	wg.Go(func() {
+		if err := e.watchTopics(ctx); err != nil {
+			stop(err)
+		}
+	})
 	wg.Go(func() { e.rest(ctx) })
 	wg.Go(func() { e.served().run(ctx) })
 	if e.opts.ExitWhenCaughtUp {

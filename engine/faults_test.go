@@ -64,40 +64,6 @@ func TestSourceTopicMadeAgain(t *testing.T) {
 	f.again(filepath.Join(t.TempDir(), "other"), "deleted and made again")
 }
 
-// TestSourceTopicMadeAgainUnderway: a topic that is deleted and made again while it is read has other records at
-// the same offsets, and more of them than were read.
-func TestSourceTopicMadeAgainUnderway(t *testing.T) {
-	for what, then := range map[string]func(f *faultRun, e *Engine){
-		"while nothing else happens": func(*faultRun, *Engine) {},
-		"and the partitions are divided anew": func(f *faultRun, e *Engine) {
-			if err := f.cluster.leaveGroup(f.ctx, names{f.app}.RouteGroup("orders"), e.opts.InstanceID); err != nil {
-				f.t.Fatal(err)
-			}
-		},
-	} {
-		t.Run(what, func(t *testing.T) {
-			f := newFaultRun(t)
-			e := testEngine(t, f.options(f.dir, false))
-			done := make(chan error, 1)
-			go func() { done <- e.Run(f.ctx) }()
-			if err := e.Settle(f.ctx); err != nil {
-				t.Fatal(err)
-			}
-			if _, err := f.cluster.admin.DeleteTopic(f.ctx, f.topic); err != nil {
-				t.Fatal(err)
-			}
-			makeTopic(t, f.ctx, f.cluster, f.topic, 3)
-			load(t, f.ctx, f.cluster, f.topic, orderLog(rand.New(rand.NewPCG(1, 1)), 3000, 3))
-			then(f, e)
-			err := <-done
-			var stop *StopError
-			if !errors.As(err, &stop) || !stop.State || !strings.Contains(err.Error(), f.topic+" was deleted and made again while it was read") {
-				t.Errorf("it ended with %v", err)
-			}
-		})
-	}
-}
-
 func TestSourceOffsetsRemoved(t *testing.T) {
 	f := newFaultRun(t)
 	load(t, f.ctx, f.cluster, f.topic, orderLog(rand.New(rand.NewPCG(1, 1)), 300, 3))

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/IBM/sarama"
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -24,7 +25,8 @@ type fetcher struct {
 	client *kgo.Client
 	runs   *runs // nil: messages pass as they are
 	fail   func(error)
-	again  func(context.Context, string) error // the group's hook madeAgain, or nil
+	same   func(topic string, id kadm.TopicID) error // is told what records came of; nil: anything
+	again  func(context.Context, string) error       // the group's hook of that name, or nil
 	log    func(msg string, args ...any)
 	cancel context.CancelFunc
 	done   chan struct{}
@@ -67,7 +69,8 @@ func newFetcher(s *session, g *group) (*fetcher, error) {
 		return nil, fmt.Errorf("kafka client: %w", err)
 	}
 	ctx, cancel := context.WithCancel(s.ctx)
-	f := &fetcher{client: client, runs: g.runs, fail: g.fail, again: g.hooks.madeAgain, log: g.log.Debug, cancel: cancel, done: make(chan struct{}),
+	f := &fetcher{client: client, runs: g.runs, fail: g.fail, same: g.hooks.same, again: g.hooks.again, log: g.log.Debug,
+		cancel: cancel, done: make(chan struct{}),
 		claims: map[place]*fetchedClaim{}, await: s.partitions()}
 	go f.run(ctx)
 	return f, nil
@@ -96,6 +99,10 @@ func (f *fetcher) run(ctx context.Context) {
 			return
 		}
 		fetches.EachError(func(topic string, partition int32, err error) { f.failed(ctx, topic, partition, err) })
+		if err := f.other(fetches); err != nil {
+			f.fail(err)
+			return
+		}
 		fetches.EachPartition(func(p kgo.FetchTopicPartition) {
 			c := f.claim(place{p.Topic, p.Partition})
 			if c == nil {
@@ -116,6 +123,21 @@ func (f *fetcher) run(ctx context.Context) {
 			}
 		})
 	}
+}
+
+// other is an error if records came of another topic than the one of this name that the group knows.
+func (f *fetcher) other(fetches kgo.Fetches) error {
+	for i := range fetches {
+		for _, t := range fetches[i].Topics {
+			if f.same == nil {
+				continue
+			}
+			if err := f.same(t.Topic, t.TopicID); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // unknownTopicWait is how long nothing is read after a topic was not known by its id: franz-go asks again

@@ -106,6 +106,9 @@ func (f *foldLogic) storageOf(part *foldPart) *tableStorage {
 
 // assign reads where the assigned partitions stand, and brings their tables there.
 func (f *foldLogic) assign(ctx context.Context, s *session) error {
+	if err := f.same(ctx); err != nil {
+		return err
+	}
 	claims := s.Claims[f.names.Frames()]
 	parts := map[int32]*foldPart{}
 	for _, p := range claims {
@@ -147,8 +150,17 @@ func (f *foldLogic) assign(ctx context.Context, s *session) error {
 	return r.restore(s.ctx, tables)
 }
 
+// same is an error if a topic that the stage reads on is another than when the engine began: local state
+// would be dropped for an empty changelog, for instance.
+func (f *foldLogic) same(ctx context.Context) error {
+	return f.life.same(ctx, f.names.Frames(), f.names.FoldLoop(), f.names.FoldTable())
+}
+
 // begin loads the core's state from the recovered tables.
-func (f *foldLogic) begin(context.Context, *session) error {
+func (f *foldLogic) begin(ctx context.Context, _ *session) error {
+	if err := f.same(ctx); err != nil {
+		return err // they were recovered from another changelog
+	}
 	parts := f.assigned()
 	for _, part := range parts {
 		fold, err := core.NewFold(f.life.opts.Plan, part.number, f.life.opts.FoldPartitions, part.local)

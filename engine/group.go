@@ -10,6 +10,7 @@ import (
 
 	"github.com/IBM/sarama"
 	"github.com/lovoo/goka"
+	"github.com/twmb/franz-go/pkg/kadm"
 )
 
 // group is the sarama.ConsumerGroup that Goka is given. It stands between the two for four
@@ -68,9 +69,12 @@ type groupHooks struct {
 	// unstable runs when the offsets of the assigned partitions cannot be read because a
 	// transaction that commits them is open.
 	unstable func(context.Context) error
-	// madeAgain is an error when a topic that Kafka does not know by its id any more was made again. It runs
+	// same tells of every answer to a fetch which topic it is of: an error if it is another than the
+	// stage knows by this name. Unlike the others it is called at any time.
+	same func(topic string, id kadm.TopicID) error
+	// again is an error when a topic that Kafka does not know by its id any more was made again. It runs
 	// beside the others.
-	madeAgain func(context.Context, string) error
+	again func(context.Context, string) error
 }
 
 // member is who reads in a group: what fences a transaction.

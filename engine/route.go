@@ -86,9 +86,6 @@ func (r *routeLogic) table() gokastorage.Builder { return nil }
 func (r *routeLogic) assign(ctx context.Context, s *session) error {
 	c := r.life.cluster
 	claims := s.Claims[r.topic()]
-	if err := r.life.topics.madeAgain(ctx, r.topic()); err != nil {
-		return err
-	}
 	limits, err := c.bounds(ctx, r.topic())
 	if err != nil {
 		return err
@@ -109,6 +106,10 @@ func (r *routeLogic) assign(ctx context.Context, s *session) error {
 	// The ends once more: that took until the transaction of whoever had the partitions before was over,
 	// which may have read what came meanwhile. With the ends from before the topic would look cut.
 	if limits, err = c.bounds(ctx, r.topic()); err != nil {
+		return err
+	}
+	// A topic that was made again meanwhile has taken the offsets with it.
+	if err := r.life.same(ctx, r.topic(), r.names.Replayed()); err != nil {
 		return err
 	}
 	router := core.NewRouter(r.life.opts.Plan, r.stream, r.life.opts.FoldPartitions, int32(len(all)))

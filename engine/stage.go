@@ -13,6 +13,7 @@ import (
 	"github.com/IBM/sarama"
 	"github.com/lovoo/goka"
 	gokastorage "github.com/lovoo/goka/storage"
+	"github.com/twmb/franz-go/pkg/kadm"
 )
 
 // logic is what a stage does with what it reads. A new one is made for every life of the stage,
@@ -85,6 +86,9 @@ type stage struct {
 	newLogic func(*life) logic
 	// changed is told that the stage's state or partitions are others than before, if not nil.
 	changed func()
+	// same is an error when a topic is another than when the engine began; sameFetched, when one that was fetched is.
+	same        func(ctx context.Context, topics ...string) error
+	sameFetched func(topic string, id kadm.TopicID) error
 	// onCommit is told of every transaction, if not nil.
 	onCommit func(flushRecords, flushTimes)
 
@@ -224,7 +228,7 @@ func (l *life) options() []goka.ProcessorOption {
 		instance: l.opts.InstanceID, session: l.opts.SessionTimeout,
 		clientID: "penstock-" + l.stage.group, security: l.opts.Security,
 	}
-	hooks := groupHooks{cleanup: l.cleanUp, unstable: l.takeOver, madeAgain: l.madeAgain,
+	hooks := groupHooks{cleanup: l.cleanUp, unstable: l.takeOver, same: l.sameFetched, again: l.again,
 		setup: func(s *session) error {
 			return l.guarded("the assignment of partitions", func() error { return l.setUp(s) })
 		},
@@ -298,9 +302,12 @@ func (l *life) takeOver(ctx context.Context) error {
 	return l.cluster.takeOver(ctx, names{l.opts.App}, l.stage.group, "")
 }
 
-// madeAgain is an error when a topic is another one than this engine began with.
-func (l *life) madeAgain(ctx context.Context, topic string) error {
-	return l.topics.madeAgain(ctx, topic)
+// again is the group's hook of that name.
+func (l *life) again(ctx context.Context, topic string) error {
+	if l.same == nil {
+		return nil
+	}
+	return l.same(ctx, topic)
 }
 
 // setUp is the group's setup hook.

@@ -92,8 +92,15 @@ func (e *Engine) startFold(ctx context.Context) (streamMarks, error) {
 	if err != nil {
 		return nil, err
 	}
+	loop, err := e.cluster.committed(ctx, n.FoldGroup(), n.FoldLoop(), partitionsOf(changelog), e.endOwn(n.FoldGroup()))
+	if err != nil {
+		return nil, err
+	}
 	var first []sourceOffset
 	for p, o := range at {
+		if o.Offset != noOffset && loop[p].Offset == noOffset {
+			return nil, stateError("topic %s was deleted and made again: what application %q had there is lost; start again under another --app", n.FoldLoop(), e.opts.App)
+		}
 		if o.Offset != noOffset {
 			continue
 		}

@@ -28,6 +28,8 @@ type topicSpec struct {
 	owned bool
 	// sharedResult: made when missing, but whatever the user made of it is fine.
 	lenient bool
+	// renewable: nothing is read on from an offset in it, so that another one in its place is fine.
+	renewable bool
 }
 
 // keep is what all owned topics have in common: a broker's min.insync.replicas of 1 would
@@ -51,6 +53,9 @@ func ownedTopics(app string, folds int) []topicSpec {
 			hint: fmt.Sprintf("the topic belongs to application %q and must be as the engine makes it; correct it, or run under another --app", app),
 		}
 	}
+	// Small segments, because a process says every two seconds that it is there.
+	members := owned(n.Members(), "which process has what", 1, keep("compact", "segment.ms", "3600000"))
+	members.renewable = true
 	return []topicSpec{
 		owned(n.Frames(), "what route sends to fold", folds, keep("delete", forever...)),
 		owned(n.FoldLoop(), "what fold partitions send each other", folds, keep("delete", forever...)),
@@ -58,10 +63,9 @@ func ownedTopics(app string, folds int) []topicSpec {
 		// not have seen a tombstone that is gone; a week makes that rare.
 		owned(n.FoldTable(), "the changelog of the tables", folds, keep("compact", "delete.retention.ms", "604800000")),
 		owned(n.Decisions(), "decisions", 1, keep("compact")),
-		// Small segments, because a process says every two seconds that it is there.
-		owned(n.Members(), "which process has what", 1, keep("compact", "segment.ms", "3600000")),
+		members,
 		{
-			name: n.Rejects(), what: "bad and late rows", partitions: 1, lenient: true, owned: true,
+			name: n.Rejects(), what: "bad and late rows", partitions: 1, lenient: true, owned: true, renewable: true,
 			configs: map[string]string{"cleanup.policy": "delete"},
 		},
 		replayedTopic(app),
@@ -85,7 +89,7 @@ func resultTopics(p *plan.Plan) []topicSpec {
 			continue
 		}
 		specs = append(specs, topicSpec{
-			name: m.Topic, what: "results", partitions: 1, lenient: true, owned: true,
+			name: m.Topic, what: "results", partitions: 1, lenient: true, owned: true, renewable: true,
 			configs: map[string]string{"cleanup.policy": "delete"},
 		})
 	}
@@ -316,6 +320,15 @@ func (t *topicIDs) set(states map[string]topicState) {
 	}
 }
 
+// same tells whether an id is the one that is remembered of a topic. Old brokers give none, and then nobody
+// can tell.
+func (t *topicIDs) same(topic string, id kadm.TopicID) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	was, ok := t.ids[topic]
+	return !ok || was == id || was == kadm.TopicID{} || id == kadm.TopicID{}
+}
+
 // get returns the id of a topic, asking Kafka the first time.
 func (t *topicIDs) get(ctx context.Context, topic string) (kadm.TopicID, error) {
 	t.mu.Lock()
@@ -334,23 +347,6 @@ func (t *topicIDs) get(ctx context.Context, topic string) (kadm.TopicID, error) 
 	}
 	t.set(states)
 	return s.id, nil
-}
-
-// madeAgain is an error when a topic was deleted and made again since its id was looked up. Offsets that
-// were read before mean other records now.
-func (t *topicIDs) madeAgain(ctx context.Context, topic string) error {
-	t.mu.Lock()
-	was, known := t.ids[topic]
-	t.mu.Unlock()
-	states, err := t.cluster.describeTopics(ctx, []string{topic})
-	if err != nil {
-		return err
-	}
-	if s, there := states[topic]; known && there && s.id != was {
-		return stateError("topic %s was deleted and made again while it was read (its id was %s, now it is %s): "+
-			"its offsets mean other records now; start again under another --app", topic, was, s.id)
-	}
-	return nil
 }
 
 // nearest returns the name that differs least from a misspelt one, if any is near enough.
