@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -24,12 +25,17 @@ const restoreBytes = 256 << 10
 // A reader of committed records does not get past another's open transaction, here as there.
 func (r *recovery) restore(ctx context.Context, tables map[int32]*tableStorage) error {
 	from := map[int32]kgo.Offset{}
+	began, anew, offsets := time.Now(), 0, int64(0)
 	for n, t := range tables {
 		if err := t.Open(); err != nil {
 			return err
 		}
+		if _, some := t.part.Offset(); !some {
+			anew++
+		}
 		if next := t.next(r.bounds[n]); next < r.end(n) {
 			from[n] = kgo.NewOffset().At(next)
+			offsets += r.end(n) - next
 		}
 	}
 	if len(from) == 0 {
@@ -61,7 +67,11 @@ func (r *recovery) restore(ctx context.Context, tables map[int32]*tableStorage) 
 	}
 	r.feed(ctx, client, feeds, cancel)
 	wg.Wait()
-	return context.Cause(ctx)
+	if err := context.Cause(ctx); err != nil {
+		return err
+	}
+	r.log.Info("tables recovered from the changelog", "partitions", len(from), "anew", anew, "offsets", offsets, "took", time.Since(began))
+	return nil
 }
 
 // feed hands what comes to the partitions until all have reached their ends. It waits for the

@@ -1,6 +1,6 @@
 // Package torture runs processes of the real binary under load and does to them whatever a night
 // may bring: kill -9, SIGSTOP past the session timeout, restarts, members that join and leave, an
-// emptied state directory, a broker that is killed, one of three too,
+// emptied state directory, a broker that is killed, ended or frozen, one of three too,
 // connections that are cut or slow. Afterwards the processes run until they have
 // caught up, and an audit (package audit) must find no difference: no interval different, missing
 // or doubled, no rejected row lost, and tables equal to what was read.

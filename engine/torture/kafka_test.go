@@ -18,12 +18,16 @@ import (
 	"penstock/engine/broker/kafkatest"
 )
 
-// aKafka is a Kafka of its own for a run, which can be killed.
+// aKafka is a Kafka of its own for a run. One of its nodes, drawn each time, is killed, ended by SIGTERM, or
+// stopped by SIGSTOP; restart and thaw are for that one.
 type aKafka interface {
 	addr() string // of all nodes, with commas
 	proxies() []*proxy
 	kill(ctx context.Context) error
+	end(ctx context.Context) error
 	restart(ctx context.Context) error
+	freeze() error
+	thaw() error
 }
 
 // onKafkas runs a test on the embedded broker, as a process, and on Apache Kafka.
@@ -46,6 +50,9 @@ func onKafkas(t *testing.T, test func(t *testing.T, k aKafka)) {
 		})
 	}
 }
+
+// brokerEnds is how long a broker may take to end by SIGTERM.
+const brokerEnds = time.Minute
 
 // embedded is `penstock broker`.
 type embedded struct {
@@ -84,6 +91,21 @@ func (e *embedded) kill(context.Context) error {
 	return nil
 }
 
+func (e *embedded) end(ctx context.Context) error {
+	_, err := e.p.end(ctx, brokerEnds)
+	return err
+}
+
+func (e *embedded) freeze() error {
+	e.p.pause()
+	return nil
+}
+
+func (e *embedded) thaw() error {
+	e.p.resume()
+	return nil
+}
+
 func (e *embedded) restart(ctx context.Context) error {
 	if err := e.p.start(); err != nil {
 		return err
@@ -100,9 +122,9 @@ func (e *embedded) restart(ctx context.Context) error {
 type apache struct {
 	c   *kafkatest.Cluster
 	all []*proxy
-	rnd *rand.Rand // which node is killed
+	rnd *rand.Rand // which node it is
 
-	down int // the node that was killed
+	down int // the node that was killed, ended or stopped
 }
 
 func startApache(t *testing.T) aKafka {
@@ -160,11 +182,23 @@ func startNodes(t *testing.T, o kafkatest.Options) aKafka {
 func (a *apache) addr() string      { return strings.Join(a.c.Proxied(), ",") }
 func (a *apache) proxies() []*proxy { return a.all }
 
-// kill kills one node: the only one, or one of three after another.
-func (a *apache) kill(context.Context) error {
+// draw chooses a node: the only one, or one of three.
+func (a *apache) draw() int {
 	a.down = a.rnd.IntN(len(a.all))
-	return a.c.Kill(a.down)
+	return a.down
 }
+
+func (a *apache) kill(context.Context) error { return a.c.Kill(a.draw()) }
+
+// end waits for the node: an orderly end takes some seconds.
+func (a *apache) end(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, brokerEnds)
+	defer cancel()
+	return a.c.Shutdown(ctx, a.draw())
+}
+
+func (a *apache) freeze() error { return a.c.Pause(a.draw()) }
+func (a *apache) thaw() error   { return a.c.Continue(a.down) }
 
 func (a *apache) restart(ctx context.Context) error {
 	return errors.Join(a.c.Restart(a.down), a.c.WaitReady(ctx))

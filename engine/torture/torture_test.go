@@ -23,7 +23,8 @@ import (
 //	kill    kill -9 of a process, which starts again; one in eight with an empty state directory
 //	zombie  SIGSTOP past the session timeout, then SIGCONT
 //	join    a process more, and after a while one less by SIGTERM
-//	broker  kill -9 of the only broker, or of one of three, which comes back within seconds
+//	broker  kill -9 of the only broker, or of one of three, which comes back within seconds; every other one ends by SIGTERM
+//	freeze  SIGSTOP of a broker, for three seconds or more, then SIGCONT
 //	cut     all connections to the brokers are cut, several times within a second
 //	slow    everything to and from the brokers comes late for some seconds, and is cut then
 //	silent  all connections to the brokers are half open from now on, every other time new ones too for some seconds
@@ -31,10 +32,17 @@ type schedule struct {
 	faults map[string]int
 	rate   int           // orders a second
 	pause  time.Duration // between two faults, about
+	frozen time.Duration // a broker at most
 }
 
+// tablePartitions is --fold-partitions.
+const tablePartitions = 4
+
+// leastFrozen is how long a broker is frozen at least: longer than clients wait between two tries.
+const leastFrozen = 3 * time.Second
+
 // slice is what a test run does: about 30 seconds on each Kafka.
-var slice = schedule{map[string]int{"kill": 5, "zombie": 1, "join": 1, "broker": 1, "cut": 2, "slow": 1, "silent": 1}, 5_000, 700 * time.Millisecond}
+var slice = schedule{map[string]int{"kill": 5, "zombie": 1, "join": 1, "broker": 1, "freeze": 1, "cut": 2, "slow": 1, "silent": 1}, 5_000, 700 * time.Millisecond, 5 * time.Second}
 
 // withFlags is a schedule as the flags want it.
 func (s schedule) withFlags(t *testing.T) schedule {
@@ -65,15 +73,15 @@ func TestTorture(t *testing.T) {
 	onKafkas(t, func(t *testing.T, k aKafka) { torture(t, k, slice.withFlags(t), seed(t)) })
 }
 
-// TestTortureFull is 100 kills, 20 zombies, 20 joins and leaves and 20 broker kills on each Kafka,
-// in ten rounds, each of which is a new application and ends with an audit: the audit keeps
+// TestTortureFull is 100 kills, 20 zombies, 20 joins and leaves, 20 brokers killed or ended and 10 frozen on each
+// Kafka, in ten rounds, each of which is a new application and ends with an audit: the audit keeps
 // every row in memory.
 func TestTortureFull(t *testing.T) {
 	if !*full {
 		t.Log("only with -torture.full (make torture)")
 		return
 	}
-	s := schedule{map[string]int{"kill": 10, "zombie": 2, "join": 2, "broker": 2, "cut": 4, "slow": 2, "silent": 1}, 50_000, time.Second}.withFlags(t)
+	s := schedule{map[string]int{"kill": 10, "zombie": 2, "join": 2, "broker": 2, "freeze": 1, "cut": 4, "slow": 2, "silent": 1}, 50_000, time.Second, 12 * time.Second}.withFlags(t)
 	n := 10
 	if *rounds > 0 {
 		n = *rounds
@@ -98,6 +106,7 @@ type run struct {
 	members []*process
 	started int
 	session time.Duration
+	frozen  time.Duration // a broker at most
 	faults  []string
 }
 
@@ -128,7 +137,7 @@ func (r *run) member(extra ...string) *process {
 }
 
 func (r *run) memberIn(name, dir string, extra ...string) *process {
-	args := append([]string{"run", r.file, "--brokers", r.kafka.addr(), "--app", r.app, "--state-dir", dir, "--fold-partitions", "4",
+	args := append([]string{"run", r.file, "--brokers", r.kafka.addr(), "--app", r.app, "--state-dir", dir, "--fold-partitions", strconv.Itoa(tablePartitions),
 		"--session-timeout", r.session.String(), "--memory", "256MiB", "--kafka-timeout", "60s"}, extra...)
 	p := newProcess(penstock(r.t), name, dir, args...)
 	p.clean(r.t)
@@ -144,6 +153,7 @@ func (r *run) start(p *process) {
 
 func torture(t *testing.T, k aKafka, s schedule, seedOf uint64) {
 	r := newRun(t, k, seedOf, 20*time.Minute)
+	r.frozen = s.frozen
 	l := startLoad(t, k.addr(), r.app, s.rate, r.rnd)
 	for range 2 {
 		r.members = append(r.members, r.member())
@@ -201,13 +211,9 @@ func (r *run) do(fault string) {
 	case "join":
 		r.join()
 	case "broker":
-		if err := r.kafka.kill(r.ctx); err != nil {
-			r.t.Error(err)
-		}
-		_ = wait(r.ctx, time.Duration(r.rnd.Int64N(int64(3*time.Second))))
-		if err := r.kafka.restart(r.ctx); err != nil {
-			r.t.Fatal(err)
-		}
+		r.broker(r.rnd.IntN(2) == 0)
+	case "freeze":
+		r.freeze(leastFrozen + time.Duration(r.rnd.Int64N(int64(r.frozen-leastFrozen))))
 	case "cut":
 		for range 1 + r.rnd.IntN(4) {
 			r.cut()
@@ -222,6 +228,32 @@ func (r *run) do(fault string) {
 		r.silence(r.rnd.IntN(2) == 0)
 	default:
 		r.t.Fatalf("no fault %q", fault)
+	}
+}
+
+// broker takes a broker away for some seconds: as an operator would, or by kill -9.
+func (r *run) broker(orderly bool) {
+	away := r.kafka.kill
+	if orderly {
+		away = r.kafka.end
+	}
+	if err := away(r.ctx); err != nil {
+		r.t.Error(err)
+	}
+	_ = wait(r.ctx, time.Duration(r.rnd.Int64N(int64(3*time.Second))))
+	if err := r.kafka.restart(r.ctx); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+// freeze stops a broker for a while: its connections stay open, and new ones are taken and not answered.
+func (r *run) freeze(d time.Duration) {
+	if err := r.kafka.freeze(); err != nil {
+		r.t.Error(err)
+	}
+	_ = wait(r.ctx, d)
+	if err := r.kafka.thaw(); err != nil {
+		r.t.Fatal(err)
 	}
 }
 
