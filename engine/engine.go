@@ -271,6 +271,7 @@ func (e *Engine) runAll(ctx context.Context, stop context.CancelCauseFunc) error
 		}
 	})
 	wg.Go(func() { e.rest(ctx) })
+	wg.Go(func() { e.watchWork(ctx) })
 	wg.Go(func() { e.served().run(ctx) })
 	if e.opts.ExitWhenCaughtUp {
 		wg.Go(func() {

@@ -232,6 +232,7 @@ func (r *routeLogic) feed(s *routeSource, x *run) error {
 	where := func() string {
 		return fmt.Sprintf("%s/%d, offsets %d to %d", r.topic(), s.number, x.records[0].Offset, x.records[len(x.records)-1].Offset)
 	}
+	defer r.life.tasks.end(r.life.tasks.begin(where, r.life.opts.Clock.Now()))
 	return r.life.guardedAt(where, func() error {
 		if err := s.rows(x, latestWall(r.life.began, r.life.opts.Clock.Now())); err != nil {
 			return &StopError{Err: err}

@@ -92,8 +92,9 @@ type stage struct {
 	// onCommit is told of every transaction, if not nil.
 	onCommit func(flushRecords, flushTimes)
 
-	began    time.Time    // when the engine built it
-	wall     wallWatch    // of the keeper of the clocks
+	began    time.Time // when the engine built it
+	wall     wallWatch // of the keeper of the clocks
+	tasks    tasks
 	inFlight atomic.Int64 // bytes of the records of the transaction on its way
 	heavy    atomic.Int64 // flushes that held more than the ticks of clocks
 
@@ -401,6 +402,7 @@ func (s *stage) count(w *work, times flushTimes) {
 
 // flush takes what was gathered and commits it. After an error the life is over.
 func (l *life) flush(ctx context.Context) error {
+	defer l.tasks.end(l.tasks.begin(func() string { return "a flush" }, l.opts.Clock.Now()))
 	return l.guarded("a flush", func() error { return l.flushOnce(ctx) })
 }
 
