@@ -25,6 +25,7 @@
 //	recovery.go   Goka's view of our store, and how its recovery is kept from hanging
 //	takeover.go   ending what a process left open when it died
 //	clocks.go     time goes on in source partitions that say nothing; none runs too far ahead
+//	wall.go       what the machine's clock says, and when that is not believed
 //	growth.go     new partitions of a source topic are assigned to somebody
 //	idle.go       whether a source partition has nothing more to say
 //	ends.go       where the topics end, asked once a second for all who want to know
@@ -38,6 +39,7 @@
 //	overview.go   where every partition stands, over all processes
 //	why.go        what holds a metric's results back
 //	engine.go     the stages of a plan together, from start to end; damage.go: a damaged store is replaced
+//	bug.go        what becomes of a panic of ours; hang.go: work that does not end is logged
 //	security.go   TLS and SASL for both clients; refused.go: what it means when they do not come about
 //	logging.go    everybody's log lines, into slog
 //	versions.go   brokers that are too old

@@ -11,7 +11,7 @@ import (
 // foldersOf says where the tests are that README.md names with a folder.
 var foldersOf = map[string]string{
 	"": ".", "storage": "../storage", "cmd/penstock": "../cmd/penstock", "torture": "torture", "local": "local",
-	"reference": "reference", "audit": "audit", "broker": "broker", "query/expr": "../query/expr", "query/row": "../query/row",
+	"core": "core", "httpapi": "httpapi", "script": "script", "reference": "reference", "audit": "audit", "broker": "broker", "query/expr": "../query/expr", "query/row": "../query/row",
 }
 
 var (
