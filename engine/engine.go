@@ -94,7 +94,14 @@ const connectTimeout = 20 * time.Second
 // or an error that needs somebody to do something. It stops cleanly: what was read is committed,
 // and the store is flushed and closed. It runs once.
 func (e *Engine) Run(ctx context.Context) (err error) {
-	defer func() { err = errors.Join(err, e.Close()) }()
+	defer func() {
+		closed := e.Close()
+		var store *storage.Error
+		if errors.As(closed, &store) && errors.Is(err, store.Kind) {
+			return // a store that has failed says so again
+		}
+		err = errors.Join(err, closed)
+	}()
 	connect, cancel := context.WithTimeout(ctx, connectTimeout)
 	defer cancel()
 	e.cluster, err = openCluster(connect, e.opts.Brokers, e.opts.Security, "penstock", e.log)

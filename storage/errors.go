@@ -63,7 +63,7 @@ func fault(dir string, err error) error {
 	switch {
 	case isFull(err):
 		return &Error{Kind: ErrFull, Err: err,
-			Text: fmt.Sprintf("the disk of %s is full: free some space, penstock goes on by itself then", dir)}
+			Text: fmt.Sprintf("the disk of %s is full: free some space and start again, it goes on from there", dir)}
 	case isTooManyFiles(err):
 		text := fmt.Sprintf("the state in %s needs more open files than this process may have", dir)
 		if n, known := OpenFiles(); known {

@@ -253,7 +253,7 @@ func TestNearlyFullDisk(t *testing.T) {
 	for offset := int64(1); err == nil && offset < 1000; offset++ {
 		err = p.Apply(func(b *Batch) error { b.Set([]byte("k"), make([]byte, 4<<10)); return nil }, offset)
 	}
-	want := "the disk of state is nearly full: 4.0 MiB free, at least 5.0 MiB needed; free some space, penstock goes on by itself then"
+	want := "the disk of state is nearly full: 4.0 MiB free, at least 5.0 MiB needed; free some space and start again, it goes on from there"
 	if !errors.Is(err, ErrFull) || err.Error() != want {
 		t.Fatalf("got  %v\nwant %s", err, want)
 	}

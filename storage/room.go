@@ -93,7 +93,7 @@ func (r *room) checkDisk() error {
 		return nil
 	}
 	return &Error{Kind: ErrFull, Text: fmt.Sprintf(
-		"the disk of %s is nearly full: %s free, at least %s needed; free some space, penstock goes on by itself then",
+		"the disk of %s is nearly full: %s free, at least %s needed; free some space and start again, it goes on from there",
 		s.dir.path, mebibytes(free), mebibytes(uint64(s.opts.MinFreeBytes)))}
 }
 
