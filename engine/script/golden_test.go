@@ -197,7 +197,7 @@ func TestFuzzFiles(t *testing.T) {
 func TestOnKafka(t *testing.T) {
 	files := []string{"windows/hopping", "windows/sliding_top", "late/partitions_have_clocks_of_their_own", "bad/fail",
 		"restarts/everything_at_once", "changes/filtered_out_again", "clocks/idle_partition", "formats/json_result",
-		"gaps/clock_jumps_within_bounds", "tables/queries"}
+		"gaps/clock_jumps_within_bounds", "tables/queries", "groups/keys_like_our_own"}
 	for _, b := range kafkatest.Brokers(t) {
 		t.Run(b.Name, func(t *testing.T) {
 			o := Options{Kafka: &KafkaOptions{Brokers: []string{b.Addr}, Dir: t.TempDir()}, Judge: true}
