@@ -43,7 +43,7 @@ func (c *handClock) move(d time.Duration) {
 
 // TestFlusherSleeps: without anything to take nothing is waited for but a signal; the first after a quiet
 // time waits a fifth of the interval for others, and under load flushes follow at the interval, or
-// at once when one takes longer.
+// at once when one takes longer. A clock that is set makes no flush late.
 func TestFlusherSleeps(t *testing.T) {
 	ctx := testContext(t, 10*time.Second)
 	clock := newHandClock()
@@ -87,6 +87,9 @@ func TestFlusherSleeps(t *testing.T) {
 	flush(0, nothing)
 	f.touched()
 	flush(100*time.Millisecond, nothing) // the hour did not pass since the last one
+	clock.move(-time.Hour)
+	f.touched()
+	flush(100*time.Millisecond, nothing) // a clock that was set back holds up nothing
 	close(stop)
 	if err := <-done; err != nil {
 		t.Fatal(err)
