@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"slices"
 	"sort"
 
 	"penstock/engine/format"
@@ -349,14 +350,33 @@ func (f *Fold) output(m *plan.Metric, key []byte, res *format.Result, at int64) 
 		return nil
 	}
 	per := max(1, len(res.Rows)*f.maxRecord/len(value)*9/10)
-	rows := res.Rows
-	res.Parts = (len(rows) + per - 1) / per
-	for res.Part = 1; res.Part <= res.Parts; res.Part++ {
-		n := min(per, len(rows))
-		res.Rows, rows = rows[:n], rows[n:]
+	pieces := split(res, per, f.maxRecord, encode)
+	res.Parts = len(pieces)
+	for i, rows := range pieces {
+		res.Part, res.Rows = i+1, rows
 		f.results = append(f.results, Output{Topic: m.Topic, Key: key, Value: encode(nil, res), Time: at / 1000})
 	}
 	return nil
+}
+
+// split divides the rows of a result into pieces of so many, and halves those that come out larger than
+// the limit all the same: some rows are far larger than others.
+func split(res *format.Result, per, limit int, encode func([]byte, *format.Result) []byte) (pieces [][][]row.Value) {
+	piece := *res
+	piece.Part, piece.Parts = len(res.Rows), len(res.Rows) // as long as they may become
+	var halve func(rows [][]row.Value)
+	halve = func(rows [][]row.Value) {
+		if piece.Rows = rows; len(rows) > 1 && len(encode(nil, &piece)) > limit {
+			halve(rows[:len(rows)/2])
+			halve(rows[len(rows)/2:])
+			return
+		}
+		pieces = append(pieces, rows)
+	}
+	for rows := range slices.Chunk(res.Rows, per) {
+		halve(rows)
+	}
+	return pieces
 }
 
 func (o *owner) append(dst []byte) []byte {

@@ -115,9 +115,11 @@ type frameWriter struct {
 	table      string // whose entries are being written
 	countAt    int    // where the table's number of entries stands
 	entries    uint32
+	any        bool // the frame has an entry
 }
 
 func (w *frameWriter) begin() {
+	w.any = false
 	w.buf = append(w.buf, frameVersion)
 	w.buf = appendString(w.buf, w.stream)
 	w.buf = binary.AppendUvarint(w.buf, uint64(w.partitions))
@@ -137,7 +139,7 @@ func (w *frameWriter) endTable() {
 }
 
 func (w *frameWriter) entry(p panePair, key, partials []byte) {
-	if len(w.buf) > w.limit {
+	if len(w.buf) > w.limit || w.any && len(w.buf)+len(key)+len(partials) > defaultMaxRecord {
 		w.endTable()
 		w.cutFrame(nil)
 		w.begin()
@@ -145,6 +147,7 @@ func (w *frameWriter) entry(p panePair, key, partials []byte) {
 	}
 	w.buf = appendEntry(w.buf, p, key, partials)
 	w.entries++
+	w.any = true
 }
 
 // cutFrame ends the frame with the given advances, which only the last part has.

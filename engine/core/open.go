@@ -137,7 +137,11 @@ func (f *Fold) openPiece(b []byte, n int) (size, count int) {
 	r := reader{b: b}
 	for count < n && (count == 0 || size < f.frameBytes) {
 		r.entry()
-		size, count = len(b)-len(r.b), count+1
+		if next := len(b) - len(r.b); count == 0 || next <= defaultMaxRecord {
+			size, count = next, count+1
+		} else {
+			break
+		}
 	}
 	return size, count
 }

@@ -27,7 +27,7 @@ func (f *Fold) sendShare(m *foldMetric, run shareRun) error {
 		return f.ownerOf(m.plan).receive(f.number, run)
 	}
 	q := f.loop[m.owner]
-	if n := len(q); n == 0 || len(q[n-1]) > f.frameBytes {
+	if n := len(q); n == 0 || len(q[n-1]) > f.frameBytes || len(q[n-1])+len(run.rows) > defaultMaxRecord {
 		head := binary.AppendUvarint([]byte{loopVersion}, uint64(f.number))
 		q = append(q, head)
 	}

@@ -468,16 +468,20 @@ func (t *foldTable) dropView(v *view) {
 	delete(t.views, v.window)
 }
 
-// keep remembers the entries of a closed pane, in records of at most maxFrameBytes.
+// keep remembers the entries of a closed pane, in records of about maxFrameBytes; one of more than
+// defaultMaxRecord holds a single entry.
 func (t *foldTable) keep(enter int64, kept keeper) {
 	for leave, entries := range kept {
 		part := t.nextPart(leave, enter)
-		r := reader{b: entries}
 		for start := entries; len(start) > 0; part++ {
-			for len(r.b) > 0 && len(start)-len(r.b) < t.f.frameBytes {
-				r.entry()
+			r := reader{b: start}
+			n := 0
+			for len(r.b) > 0 && n < t.f.frameBytes {
+				if r.entry(); n > 0 && len(start)-len(r.b) > defaultMaxRecord {
+					break
+				}
+				n = len(start) - len(r.b)
 			}
-			n := len(start) - len(r.b)
 			ref := paneRef{leave: leave, enter: enter, part: part}
 			t.f.state.put(t.paneKey(ref), append([]byte(nil), start[:n]...))
 			t.insertPane(ref)

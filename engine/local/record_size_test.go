@@ -53,3 +53,38 @@ CREATE METRIC RECORDS AS SELECT COUNT(*) FROM texts EMIT EVERY 5 SECONDS;`), nil
 		t.Errorf("published %s, expected a count of %d", got, rows)
 	}
 }
+
+// Results are split where a few rows are far larger than the others, too, and into no more records than it takes.
+func TestResultsOfLargeRowsAreSplit(t *testing.T) {
+	c, err := New(bind(t, `CREATE STREAM s (id BIGINT, text VARCHAR) WITH (topic = 's', format = 'csv');
+CREATE TABLE texts AS SELECT id, MAX(text) AS text FROM s GROUP BY id;
+CREATE METRIC ALLOF AS SELECT id, text FROM texts ORDER BY id EMIT EVERY 5 SECONDS;`), nil, Options{Folds: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Wall = 1_450_000_020_000_000
+	const rows = 3000
+	for i := range rows {
+		size := 300
+		if i%400 == 0 {
+			size = 500_000
+		}
+		c.Append("s", 0, format.Record{Time: 1_450_000_000_000, Value: fmt.Appendf(nil, "%d,%s", i, strings.Repeat("x", size))})
+	}
+	if err := c.End(); err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]int{}
+	for _, r := range c.Results {
+		if len(r.Value) > 900<<10 {
+			t.Errorf("a result of %d bytes", len(r.Value))
+		}
+		got[string(r.Key)] += strings.Count(string(r.Value), `"id":`)
+	}
+	if got["ALLOF"] != rows {
+		t.Errorf("rows of results: %v, expected %d", got, rows)
+	}
+	if len(c.Results) > 20 {
+		t.Errorf("%d records of results: far more than needed", len(c.Results))
+	}
+}
