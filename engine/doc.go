@@ -44,6 +44,7 @@
 //	logging.go    everybody's log lines, into slog
 //	versions.go   brokers that are too old
 //	client.go     our clients of Kafka and their settings; backoff.go, errors.go: what is tried again, what is not
+//	record_size.go  how large a record each topic takes
 //	definitions.go  what an application's tables mean, written down when it begins
 //	restore.go    reading a changelog into an empty store; rest.go, settle.go: what is still on its way
 //	reset.go      forgetting an application; app_topics.go: its topics without running it

@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"math/rand/v2"
@@ -13,11 +12,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
-	"github.com/twmb/franz-go/pkg/kgo"
 
-	"penstock/engine/broker/kafkatest"
 	"penstock/engine/format"
-	"penstock/engine/rejects"
 )
 
 // turnedAway starts an engine that has to end with an error that says all of this.
@@ -45,71 +41,6 @@ func TestSourceTopicMissing(t *testing.T) {
 	o.Plan, o.App = exampleplan(t, "orders/orders_event_time.sql"), f.app+"2"
 	o.Plan.Streams[0].Options.Topic = s.Options.Topic
 	turnedAway(t, o, s.Options.Topic, "does not exist", f.topic)
-}
-
-// writeLarge writes a record as large as a topic takes by default.
-func writeLarge(t *testing.T, ctx context.Context, brokers []string, rec *kgo.Record) {
-	t.Helper()
-	client, err := kgo.NewClient(append(clientOptions(brokers, nil, "t", testLog()), kgo.ProducerBatchMaxBytes(1<<20))...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer client.Close()
-	if err := client.ProduceSync(ctx, rec).FirstErr(); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// TestRejectedRowTooLarge: a bad row may be as large as its topic takes, which is more than a record of ours
-// that holds the same bytes and why they are bad. It is rejected all the same, and stops nothing.
-func TestRejectedRowTooLarge(t *testing.T) {
-	f := newFaultRun(t)
-	row := &kgo.Record{Topic: f.topic, Partition: 1, Value: bytes.Repeat([]byte("x"), 1_020_000)}
-	writeLarge(t, f.ctx, f.brokers, row)
-	ctx, cancel := context.WithTimeout(f.ctx, 30*time.Second)
-	defer cancel()
-	if err := testEngine(t, f.options(f.dir, true)).Run(ctx); err != nil || ctx.Err() != nil {
-		t.Fatalf("it did not get past the row: %v, %v", err, ctx.Err())
-	}
-	found := 0
-	for _, rec := range readAll(t, f.ctx, f.brokers, names{f.app}.Rejects(), true)[0] {
-		x, err := rejects.Of(rec)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if x.Topic != f.topic || x.Partition != 1 || x.Offset != row.Offset {
-			continue
-		}
-		found++
-		if x.Kind != "bad" || !strings.Contains(x.Reason, "its 1020000 bytes are too many") || rec.Value != nil {
-			t.Errorf("rejected as %+v with %d bytes", x, len(rec.Value))
-		}
-	}
-	if found != 1 {
-		t.Errorf("rejected %d times", found)
-	}
-}
-
-// TestGroupTooLarge: what belongs to one group is in one record. One that does not fit ends the engine with
-// words, whatever it is that makes it large.
-func TestGroupTooLarge(t *testing.T) {
-	brokers := testBroker(t)
-	ctx := testContext(t, time.Minute)
-	c := testCluster(t, ctx, brokers)
-	for name, table := range map[string]string{
-		"key":  "SELECT s, COUNT(*) AS n FROM orders GROUP BY s",
-		"text": "SELECT id, MAX(s) AS s FROM orders GROUP BY id",
-	} {
-		t.Run(name, func(t *testing.T) {
-			app := kafkatest.Unique(t, "t")
-			p := bindText(t, app, "CREATE STREAM orders (id BIGINT, s VARCHAR) WITH (topic = 'orders', format = 'csv'); CREATE TABLE t AS "+table+";")
-			topic := p.Streams[0].Options.Topic
-			makeTopic(t, ctx, c, topic, 1)
-			writeLarge(t, ctx, brokers, &kgo.Record{Topic: topic, Value: append([]byte("1,"), bytes.Repeat([]byte("x"), 1_020_000)...)})
-			turnedAway(t, Options{Brokers: brokers, App: app, Plan: p, StateDir: filepath.Join(t.TempDir(), "state"), FoldPartitions: 2, ExitWhenCaughtUp: true},
-				"a record with a key of", "cannot be written: MESSAGE_TOO_LARGE", "max.message.bytes")
-		})
-	}
 }
 
 // TestAssignedBeforeItIsKnown: whoever divided the partitions has seen one that the broker we ask has not heard of yet.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -33,10 +34,12 @@ import (
 // sarama and Goka, hence the two requests by hand.
 type producer struct {
 	client  *kgo.Client
+	options []kgo.Opt // of the client
 	group   string
 	id      string
 	timeout time.Duration
 	topics  *topicIDs
+	limits  map[string]int // of a batch, where they are not maxBatchBytes; by topic
 	broken  bool
 }
 
@@ -79,15 +82,24 @@ func openProducer(ctx context.Context, o Options, group string, topics *topicIDs
 		kgo.ProducerLinger(time.Second),
 		kgo.MaxBufferedRecords(1<<20),
 	)
-	client, err := kgo.NewClient(opts...)
+	p := &producer{options: opts, group: group, id: id, timeout: o.TransactionTimeout, topics: topics}
+	return p, p.connect(ctx)
+}
+
+// connect makes the client, with batches as large as is known that topics take.
+func (p *producer) connect(ctx context.Context) error {
+	limits := p.topics.batchLimits()
+	client, err := kgo.NewClient(append(slices.Clip(p.options),
+		kgo.ProducerBatchMaxBytesFn(func(topic string) int32 { return int32(batchLimit(limits, topic)) }))...)
 	if err != nil {
-		return nil, fmt.Errorf("producer of %s: %w", group, err)
+		return fmt.Errorf("producer of %s: %w", p.group, err)
 	}
 	if _, _, err := client.ProducerID(ctx); err != nil {
 		client.Close()
-		return nil, fmt.Errorf("initialise transactional id %s: %w", id, err)
+		return fmt.Errorf("initialise transactional id %s: %w", p.id, err)
 	}
-	return &producer{client: client, group: group, id: id, timeout: o.TransactionTimeout, topics: topics}, nil
+	p.client, p.limits = client, limits
+	return nil
 }
 
 // close ends the producer. A transaction that is open stays so until the next producer of the
@@ -107,10 +119,14 @@ func (p *producer) commit(ctx context.Context, m member, f flushRecords) (flushT
 	}
 	ctx, cancel := context.WithTimeout(ctx, p.timeout)
 	defer cancel()
-	times, err := p.transact(ctx, m, f)
+	var times flushTimes
+	err := p.fit(ctx, f.records)
+	if err == nil {
+		times, err = p.transact(ctx, m, f)
+	}
 	if err != nil {
 		p.broken = true
-		return times, fmt.Errorf("transaction of %s: %w", p.group, err)
+		return times, fmt.Errorf("transaction of %s: %w", p.group, p.refused(ctx, f.records, err))
 	}
 	return times, nil
 }
@@ -150,12 +166,9 @@ func (p *producer) send(ctx context.Context, recs []*kgo.Record) error {
 	var mu sync.Mutex
 	var first error
 	for _, r := range recs {
-		p.client.Produce(ctx, r, func(r *kgo.Record, err error) {
+		p.client.Produce(ctx, r, func(_ *kgo.Record, err error) {
 			if err == nil {
 				return
-			}
-			if errors.Is(err, kerr.MessageTooLarge) {
-				err = tooLarge(r, err)
 			}
 			mu.Lock()
 			defer mu.Unlock()
@@ -171,14 +184,6 @@ func (p *producer) send(ctx context.Context, recs []*kgo.Record) error {
 		return first
 	}
 	return err
-}
-
-// tooLarge says that a record can never be written: the stage would begin again with the same one for ever.
-func tooLarge(r *kgo.Record, err error) error {
-	return stopf("topic %s, partition %d: a record with a key of %d bytes and a value of %d cannot be written: %w; "+
-		"the engine writes records of up to %d bytes, which the topic has to take (max.message.bytes), "+
-		"and into which a group with its key, its texts and its distinct values has to fit",
-		r.Topic, r.Partition, len(r.Key), len(r.Value), err, maxBatchBytes)
 }
 
 // sendOffsets adds the offsets to the transaction.

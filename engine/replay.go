@@ -80,6 +80,7 @@ type replayer struct {
 	done    map[rejects.Place]bool
 	got     Replayed
 	pending []*kgo.Record
+	limits  map[string]int // of a batch, by topic
 }
 
 // Run replays. It returns what it did up to an error.
@@ -125,8 +126,13 @@ func (r *replayer) fence(ctx context.Context) error {
 	if _, err := r.cluster.ensureTopics(ctx, 0, replayedTopic(r.App)); err != nil {
 		return err
 	}
+	topic, topics := names{r.App}.Replayed(), newTopicIDs(r.cluster)
+	if err := topics.askLimits(ctx, topic); err != nil {
+		return err
+	}
+	r.limits = topics.batchLimits()
 	client, err := kgo.NewClient(append(clientOptions(r.Brokers, r.Security, "penstock-replay", r.Logger),
-		kgo.TransactionalID(names{r.App}.ReplayTransaction()), kgo.TransactionTimeout(r.Wait))...)
+		kgo.ProducerBatchMaxBytes(int32(r.limits[topic])), kgo.TransactionalID(names{r.App}.ReplayTransaction()), kgo.TransactionTimeout(r.Wait))...)
 	if err != nil {
 		return fmt.Errorf("producer of replayed rows: %w", err)
 	}
@@ -172,7 +178,11 @@ func (r *replayer) look(rec *kgo.Record, x rejects.Row) {
 		r.got.Unknown++
 		return
 	}
-	if bad := j.judge(rec, x.Time); bad != nil {
+	bad := j.judge(rec, x.Time)
+	if x.Length > 0 {
+		bad = &core.Reject{Reason: fmt.Sprintf("the row has %d bytes, of which topic %s took only %d", x.Length, rec.Topic, len(rec.Key)+len(rec.Value))}
+	}
+	if bad != nil {
 		r.got.Bad++
 		if len(r.got.Examples) < replayExamples {
 			r.got.Examples = append(r.got.Examples, StillBad{x.Place, bad.Column, bad.Reason})
@@ -191,6 +201,9 @@ func (r *replayer) commit(ctx context.Context) error {
 	if len(r.pending) == 0 || r.DryRun {
 		r.pending = nil
 		return nil
+	}
+	if rec := firstTooLarge(r.limits, r.pending); rec != nil {
+		return tooLarge(rec, batchLimit(r.limits, rec.Topic))
 	}
 	ctx, cancel := context.WithTimeout(ctx, r.Wait)
 	defer cancel()

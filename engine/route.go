@@ -284,7 +284,11 @@ func (r *routeLogic) take() (*work, error) {
 		add(&kgo.Record{Topic: r.names.Decisions(), Key: []byte(d.Key()), Value: d.Value()})
 	}
 	for i := range flush.Rejects {
-		add(r.reject(&flush.Rejects[i]))
+		rec, err := r.reject(&flush.Rejects[i])
+		if err != nil {
+			return nil, err
+		}
+		add(rec)
 	}
 	w.applied = r.tellRejects(w.records[len(w.records)-len(flush.Rejects):])
 	for p, pos := range flush.Positions {
@@ -321,24 +325,31 @@ func (r *routeLogic) place(p int32) (topic string, partition int32) {
 	return r.topic(), p
 }
 
-// mostRejected is how many bytes of a row the rejects topic takes. What else is in the record, where the row
-// stood and why, has to fit as well.
-const mostRejected = maxBatchBytes - 100_000
-
-// reject is a rejected row as a record. One that is too large for that, a source topic may take
-// larger ones, is only named: without its bytes, so that it stays bad when it is replayed.
-func (r *routeLogic) reject(x *core.Reject) *kgo.Record {
+// reject is a rejected row as a record. One that is larger than the topic takes is cut: a source topic
+// may take more, and no row of it stops the stream.
+func (r *routeLogic) reject(x *core.Reject) (*kgo.Record, error) {
 	out := rejects.Row{
 		Place: rejects.Place{Stream: x.Stream, Offset: x.Record.Offset}, Time: time.UnixMilli(x.Record.Time),
 		Kind: x.Kind, Column: x.Column, Reason: x.Reason, Tables: strings.Join(x.Tables, ","), Definition: core.DefinitionOf(r.stream),
 	}
 	out.Topic, out.Partition = r.place(x.Partition)
-	key, value := x.Record.Key, x.Record.Value
-	if n := len(key) + len(value); n > mostRejected {
-		out.Reason += fmt.Sprintf("; its %d bytes are too many for the topic of rejected rows, they are only where the row was", n)
-		key, value = nil, nil
+	rec := &kgo.Record{Topic: r.names.Rejects(), Key: x.Record.Key, Value: x.Record.Value, Headers: out.Headers()}
+	limits := r.life.topics.batchLimits()
+	limit := batchLimit(limits, rec.Topic)
+	if limits[rec.Topic] == 0 && recordBytes(rec) > limit {
+		if err := r.life.topics.askLimits(r.life.ctx, rec.Topic); err != nil {
+			return nil, fmt.Errorf("a rejected row of %d bytes: %w", len(rec.Value), err)
+		}
+		limit = batchLimit(r.life.topics.batchLimits(), rec.Topic)
 	}
-	return &kgo.Record{Topic: r.names.Rejects(), Key: key, Value: value, Headers: out.Headers()}
+	if recordBytes(rec) > limit {
+		out.Length = len(rec.Key) + len(rec.Value)
+		rec.Headers = out.Headers()
+		cut := func(b []byte) []byte { return b[:max(0, len(b)-max(0, recordBytes(rec)-limit))] }
+		rec.Value = cut(rec.Value)
+		rec.Key = cut(rec.Key)
+	}
+	return rec, nil
 }
 
 func (r *routeLogic) revoke() {

@@ -14,6 +14,7 @@ import (
 	"github.com/lovoo/goka"
 	gokastorage "github.com/lovoo/goka/storage"
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 )
 
 // logic is what a stage does with what it reads. A new one is made for every life of the stage,
@@ -159,6 +160,11 @@ func (s *stage) supervise(ctx context.Context) error {
 			// A broker that only just started may not know its users yet.
 			if repeated++; repeated >= refusedRetries {
 				return refused
+			}
+		} else if errors.Is(err, kerr.MessageTooLarge) {
+			// The next life makes batches that fit, unless the topic does not say what does.
+			if repeated++; repeated >= refusedRetries {
+				return &StopError{Err: err}
 			}
 		} else {
 			repeated = 0

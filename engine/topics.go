@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -215,9 +216,17 @@ func (c *cluster) createTopic(ctx context.Context, s topicSpec, replication int)
 		configs["min.insync.replicas"] = kadm.StringPtr("2")
 	}
 	partitions := max(s.partitions, 1)
-	resp, err := c.admin.CreateTopic(ctx, int32(partitions), int16(factor), configs, s.name)
-	if err == nil {
-		err = resp.Err
+	create := func() error {
+		resp, err := c.admin.CreateTopic(ctx, int32(partitions), int16(factor), configs, s.name)
+		return cmp.Or(err, resp.Err)
+	}
+	if len(s.configs) > 0 { // no source's
+		configs["max.message.bytes"] = kadm.StringPtr(strconv.Itoa(ownRecordBytes))
+	}
+	if err = create(); errors.Is(err, kerr.InvalidConfig) || errors.Is(err, kerr.PolicyViolation) {
+		// Not everybody who runs a Kafka for others allows so much. Hardly a record needs it.
+		delete(configs, "max.message.bytes")
+		err = create()
 	}
 	// Another process of the application may have been faster.
 	if err != nil && !errors.Is(err, kerr.TopicAlreadyExists) {
@@ -305,6 +314,7 @@ type topicIDs struct {
 	cluster *cluster
 	mu      sync.Mutex
 	ids     map[string]kadm.TopicID
+	limits  map[string]int // bytes of a batch, of the topics that were asked (record_size.go)
 }
 
 func newTopicIDs(c *cluster) *topicIDs {

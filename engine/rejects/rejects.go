@@ -44,6 +44,7 @@ type Row struct {
 	Tables     string    `json:"tables,omitempty"` // those that did not count it, with commas between
 	Definition string    `json:"-"`                // core.DefinitionOf the stream by which it was rejected
 	Value      string    `json:"value"`            // the original bytes; a copy
+	Length     int       `json:"length,omitempty"` // of key and value, where the topic did not take all of them and they are cut
 }
 
 // Headers are what Of reads.
@@ -61,6 +62,9 @@ func (r *Row) Headers() []kgo.RecordHeader {
 		if h.value != "" {
 			list = append(list, kgo.RecordHeader{Key: h.key, Value: []byte(h.value)})
 		}
+	}
+	if r.Length > 0 {
+		list = append(list, kgo.RecordHeader{Key: "length", Value: strconv.AppendInt(nil, int64(r.Length), 10)})
 	}
 	return list
 }
@@ -89,6 +93,9 @@ func Of(rec *kgo.Record) (Row, error) {
 			r.Offset = number(h.Value, 64)
 		case "timestamp":
 			r.Time = time.UnixMilli(number(h.Value, 64)).UTC()
+		case "length":
+			placed--
+			r.Length = int(number(h.Value, 64))
 		default:
 			placed--
 			r.explain(h)

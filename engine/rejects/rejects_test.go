@@ -18,7 +18,7 @@ func TestOf(t *testing.T) {
 			Time:  time.UnixMilli(rapid.Int64Range(-1, 1<<45).Draw(t, "time")).UTC(),
 			Kind:  text.Draw(t, "kind"), Column: text.Draw(t, "column"), Reason: text.Draw(t, "reason"),
 			Tables: text.Draw(t, "tables"), Definition: text.Draw(t, "definition"),
-			Value: string(rapid.SliceOf(rapid.Byte()).Draw(t, "value")),
+			Value: string(rapid.SliceOf(rapid.Byte()).Draw(t, "value")), Length: rapid.IntRange(0, 1<<40).Draw(t, "length"),
 		}
 		headers := append([]kgo.RecordHeader{{Key: "trace", Value: []byte("1")}}, want.Headers()...)
 		got, err := Of(&kgo.Record{Value: []byte(want.Value), Headers: headers})
