@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -160,30 +162,66 @@ func (p *producer) transact(ctx context.Context, m member, f flushRecords) (flus
 	return t, nil
 }
 
+// awaited is what is on its way to one topic.
+type awaited struct {
+	topic string
+	left  atomic.Int64
+	done  func(*kgo.Record, error)
+}
+
 // send writes the records and waits for all of them. The first error is the one that counts, the
-// others follow from it.
+// others follow from it. It comes with the topics that have not acknowledged everything.
 func (p *producer) send(ctx context.Context, recs []*kgo.Record) error {
 	var mu sync.Mutex
 	var first error
+	var all []*awaited
+	var to *awaited
 	for _, r := range recs {
-		p.client.Produce(ctx, r, func(_ *kgo.Record, err error) {
-			if err == nil {
-				return
+		if to == nil || to.topic != r.Topic {
+			if to = find(all, r.Topic); to == nil {
+				x := &awaited{topic: r.Topic}
+				x.done = func(_ *kgo.Record, err error) {
+					if err == nil {
+						x.left.Add(-1)
+						return
+					}
+					mu.Lock()
+					defer mu.Unlock()
+					if first == nil {
+						first = err
+					}
+				}
+				to, all = x, append(all, x)
 			}
-			mu.Lock()
-			defer mu.Unlock()
-			if first == nil {
-				first = err
-			}
-		})
+		}
+		to.left.Add(1)
+		p.client.Produce(ctx, r, to.done)
 	}
 	err := p.client.Flush(ctx)
 	mu.Lock()
 	defer mu.Unlock()
 	if first != nil {
-		return first
+		err = first
 	}
-	return err
+	if err == nil {
+		return nil
+	}
+	var left []string
+	for _, x := range all {
+		if n := x.left.Load(); n > 0 {
+			left = append(left, fmt.Sprintf("%d records of topic %s", n, x.topic))
+		}
+	}
+	return fmt.Errorf("%s are not acknowledged: %w", strings.Join(left, ", "), err)
+}
+
+func find(all []*awaited, topic string) *awaited {
+	for _, x := range all {
+		if x.topic == topic {
+			return x
+		}
+	}
+	return nil
 }
 
 // sendOffsets adds the offsets to the transaction.
