@@ -125,6 +125,11 @@ func setLimit(t *testing.T, ctx context.Context, c *cluster, topic string, bytes
 	if err != nil || got[0].Err != nil {
 		t.Fatal(err, got)
 	}
+	// The broker says yes before it does so.
+	eventually(t, ctx, "the topic takes so much", func() bool {
+		configs, err := c.topicConfigs(ctx, topic)
+		return err == nil && configs["max.message.bytes"] == value
+	})
 }
 
 // TestRecordTooLarge: a record that its topic does not take ends the process with what has to be
