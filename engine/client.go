@@ -56,7 +56,7 @@ func openCluster(ctx context.Context, brokers []string, s *Security, id string, 
 	if err != nil {
 		return nil, fmt.Errorf("kafka client: %w", err)
 	}
-	if err := client.Ping(ctx); err != nil {
+	if err := reach(ctx, client); err != nil {
 		client.Close()
 		if refused := Refused(err, brokers, s); refused != nil && !refused.Guess {
 			return nil, refused
@@ -64,6 +64,23 @@ func openCluster(ctx context.Context, brokers []string, s *Security, id string, 
 		return nil, fmt.Errorf("cannot reach Kafka at %v: %w", brokers, err)
 	}
 	return &cluster{brokers: brokers, security: s, client: client, admin: kadm.NewClient(client), log: log}, nil
+}
+
+// reachTries is how often a broker may close the connection at once, which one that wants TLS does, and one that
+// has only just started or goes down.
+const reachTries = 3
+
+// reach makes the first request. franz-go tries again what goes away by itself, but for a connection that
+// is closed at once.
+func reach(ctx context.Context, client *kgo.Client) error {
+	var b backoff
+	for try := 1; ; try++ {
+		err := client.Ping(ctx)
+		var closed *kgo.ErrFirstReadEOF
+		if !errors.As(err, &closed) || try == reachTries || b.wait(ctx) != nil {
+			return err
+		}
+	}
 }
 
 func (c *cluster) close() { c.client.Close() }

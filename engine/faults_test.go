@@ -3,7 +3,9 @@ package engine
 import (
 	"context"
 	"errors"
+	"io"
 	"math/rand/v2"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -123,6 +125,52 @@ func TestKafkaCannotBeReached(t *testing.T) {
 	err := testEngine(t, o).Run(ctx)
 	if err == nil || !strings.Contains(err.Error(), "cannot reach Kafka at [127.0.0.1:1]") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// TestConnectionClosedAtOnce: a broker that closes the first connection goes down, or wants TLS. Only one that does
+// it again and again is not reached.
+func TestConnectionClosedAtOnce(t *testing.T) {
+	ctx := testContext(t, time.Minute)
+	broker := testBroker(t)[0]
+	for _, c := range []struct {
+		closes int32
+		ok     bool
+	}{{1, true}, {2, true}, {3, true}, {4, true}, {1 << 30, false}} {
+		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer ln.Close()
+		go func() {
+			for n := int32(0); ; n++ {
+				from, err := ln.Accept()
+				if err != nil {
+					return
+				}
+				if n < c.closes {
+					from.Close()
+					continue
+				}
+				go func() {
+					defer from.Close()
+					to, err := net.Dial("tcp", broker)
+					if err != nil {
+						return
+					}
+					defer to.Close()
+					go func() { _, _ = io.Copy(to, from) }()
+					_, _ = io.Copy(from, to)
+				}()
+			}
+		}()
+		cl, err := openCluster(ctx, []string{ln.Addr().String()}, nil, "test", testLog())
+		if (err == nil) != c.ok {
+			t.Errorf("closed %d times: %v", c.closes, err)
+		}
+		if err == nil {
+			cl.close()
+		}
 	}
 }
 
