@@ -35,7 +35,7 @@ func (s *source) numbers() []int32 { return slices.Sorted(maps.Keys(s.parts)) }
 func (a *auditor) locate(ctx context.Context) error {
 	var err error
 	// Before the positions: the rejects of rows behind those come later.
-	if a.rejectEnds, err = a.ends(ctx, rejects.Topic(a.App)); err != nil {
+	if a.rejectEnds, err = a.stableEnds(ctx, rejects.Topic(a.App)); err != nil {
 		return err
 	}
 	a.streams = map[string]*source{}

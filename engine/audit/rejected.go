@@ -14,7 +14,7 @@ import (
 func LastRejected(ctx context.Context, client *kgo.Client, app string, n int) ([]rejects.Row, error) {
 	a := &auditor{client: client, admin: kadm.NewClient(client)}
 	topic := rejects.Topic(app)
-	spans, _, err := a.whole(ctx, topic)
+	spans, _, err := a.upTo(ctx, topic, a.stableEnds)
 	if err != nil {
 		return nil, err
 	}

@@ -82,8 +82,19 @@ func fetchError(fetches kgo.Fetches) error {
 	return first
 }
 
-// ends are the ends of the committed records of a topic's partitions.
+// ends are the ends of a topic's partitions, behind transactions that are open. A committed one of another
+// process may stand behind one of those, and be seen only when that has ended: who reads up to an end
+// waits for it.
 func (a *auditor) ends(ctx context.Context, topic string) (map[int32]int64, error) {
+	list, err := a.admin.ListEndOffsets(ctx, topic)
+	if err == nil {
+		err = list.Error()
+	}
+	return offsetsOf(topic, list, err)
+}
+
+// stableEnds are the ends of what can be read without waiting.
+func (a *auditor) stableEnds(ctx context.Context, topic string) (map[int32]int64, error) {
 	list, err := a.admin.ListCommittedOffsets(ctx, topic)
 	if err == nil {
 		err = list.Error()
@@ -112,13 +123,18 @@ func offsetsOf(topic string, list kadm.ListedOffsets, err error) (map[int32]int6
 	return got, nil
 }
 
-// whole is everything committed in a topic, and whether retention has removed its beginning.
+// whole is everything in a topic, and whether retention has removed its beginning.
 func (a *auditor) whole(ctx context.Context, topic string) (spans map[int32]span, cut bool, err error) {
+	return a.upTo(ctx, topic, a.ends)
+}
+
+// upTo is a topic from its start to the ends that are asked for.
+func (a *auditor) upTo(ctx context.Context, topic string, ask func(context.Context, string) (map[int32]int64, error)) (spans map[int32]span, cut bool, err error) {
 	starts, err := a.starts(ctx, topic)
 	if err != nil {
 		return nil, false, err
 	}
-	ends, err := a.ends(ctx, topic)
+	ends, err := ask(ctx, topic)
 	spans = map[int32]span{}
 	for p, end := range ends {
 		spans[p] = span{starts[p], end}
