@@ -1,4 +1,8 @@
+//go:build !race
+
 package engine
+
+// Not under the race detector: what is bounded here is memory, and transactions of one second.
 
 import (
 	"bytes"

@@ -213,8 +213,8 @@ func (s *stage) live(ctx context.Context) error {
 	if s.packed {
 		l.runs = newRuns(s.fetch())
 	}
-	l.logic = s.newLogic(l)
-	l.flusher = newFlusher(s.opts, s.limit, l.logic.pending, l.flush)
+	l.flusher = newFlusher(s.opts, s.limit, func() int { return l.logic.pending() }, l.flush)
+	l.logic = s.newLogic(l) // the last: others see it from then on, and may touch the flusher
 	proc, err := goka.NewProcessor(s.opts.Brokers, l.logic.graph(), l.options()...)
 	if err != nil {
 		return fmt.Errorf("processor %s: %w", s.group, err)

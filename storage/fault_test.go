@@ -181,11 +181,6 @@ func errorAt(t *testing.T, at int64, rest, reads bool, injected error) {
 // TestTooManyOpenFiles: a process that may open no more files is told so; its state is not damaged, and
 // is not set aside.
 func TestTooManyOpenFiles(t *testing.T) {
-	for _, reads := range []bool{false, true} {
-		for at := int64(1); at <= 200; at += int64(*faultEvery) {
-			errorAt(t, at, true, reads, syscall.EMFILE)
-		}
-	}
 	mem := vfs.NewMem()
 	if err := mustOpen(t, "state", small(mem)).Close(); err != nil {
 		t.Fatal(err)
