@@ -1,12 +1,10 @@
 package engine
 
 import (
-	"bytes"
 	"context"
 	"log/slog"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -21,24 +19,6 @@ func (c fastClock) Now() time.Time { return c.start.Add(100 * time.Since(c.start
 
 func (fastClock) After(d time.Duration) <-chan time.Time { return time.After(d / 100) }
 
-// lockedBuffer is a buffer that goroutines share.
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.Write(p)
-}
-
-func (b *lockedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.String()
-}
-
 // TestHang: work of a stage that does not end is logged once, with what it is, while the engine still
 // answers who asks for its status. When it ends after all, everything goes on.
 func TestHang(t *testing.T) {
@@ -48,7 +28,7 @@ func TestHang(t *testing.T) {
 			log := orderLog(k.rnd, 1000, 3)
 			k.want = expected(t, k.plan, "orders", log)
 			topic := k.plan.Streams[0].Options.Topic
-			lines, hung := &lockedBuffer{}, make(chan struct{})
+			said, hung := &lines{}, make(chan struct{})
 			dir := filepath.Join(t.TempDir(), "state")
 			o := k.options(dir, false)
 			o.Clock, o.HoldClocks = fastClock{time.Now()}, true
@@ -56,7 +36,7 @@ func TestHang(t *testing.T) {
 				o.OnRejects = func([]rejects.Row, int) { <-hung }
 			}
 			e := testEngine(t, o)
-			e.log = slog.New(slog.NewTextHandler(lines, nil))
+			e.log = slog.New(slog.NewTextHandler(said, nil))
 			ctx, stop := context.WithCancel(k.ctx)
 			done := make(chan error, 1)
 			go func() { done <- e.Run(ctx) }()
@@ -70,11 +50,11 @@ func TestHang(t *testing.T) {
 			load(t, k.ctx, testCluster(t, k.ctx, k.brokers), topic, log)
 			eventually(t, k.ctx, "the log says so", func() bool {
 				e.Status()
-				return strings.Contains(lines.String(), "no progress: kill -QUIT")
+				return strings.Contains(said.String(), "no progress: kill -QUIT")
 			})
 			free()
 			eventually(t, k.ctx, "everything is read", func() bool { return ended(e) })
-			if text := lines.String(); !strings.Contains(text, say) || strings.Count(text, "no progress") != 1 {
+			if text := said.String(); !strings.Contains(text, say) || strings.Count(text, "no progress") != 1 {
 				t.Errorf("expected one line that says %q:\n%s", say, text)
 			}
 			stop()

@@ -178,7 +178,7 @@ func (p *producer) send(ctx context.Context, recs []*kgo.Record) error {
 	var to *awaited
 	for _, r := range recs {
 		if to == nil || to.topic != r.Topic {
-			if to = find(all, r.Topic); to == nil {
+			if to = awaitedOf(all, r.Topic); to == nil {
 				x := &awaited{topic: r.Topic}
 				x.done = func(_ *kgo.Record, err error) {
 					if err == nil {
@@ -215,7 +215,8 @@ func (p *producer) send(ctx context.Context, recs []*kgo.Record) error {
 	return fmt.Errorf("%s are not acknowledged: %w", strings.Join(left, ", "), err)
 }
 
-func find(all []*awaited, topic string) *awaited {
+// awaitedOf returns what is on its way to a topic, nil when nothing is.
+func awaitedOf(all []*awaited, topic string) *awaited {
 	for _, x := range all {
 		if x.topic == topic {
 			return x

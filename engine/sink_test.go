@@ -5,12 +5,10 @@ package engine
 // Not under the race detector: what is bounded here is memory, and transactions of one second.
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"log/slog"
 	"path/filepath"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -22,33 +20,6 @@ import (
 	"penstock/engine/format"
 	"penstock/query/plan"
 )
-
-// lines is a log that tests look into.
-type lines struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lines) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lines) has(words ...string) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for line := range strings.Lines(l.b.String()) {
-		all := true
-		for _, w := range words {
-			all = all && strings.Contains(line, w)
-		}
-		if all {
-			return true
-		}
-	}
-	return false
-}
 
 const sinkFile = `
 CREATE STREAM orders (at TIMESTAMP, id BIGINT, v BIGINT) WITH (topic = 'orders', format = 'csv', timestamp = 'at');
@@ -157,7 +128,7 @@ func testUnwritable(t *testing.T, all, hold bool, tries int) {
 		t.Fatal(err)
 	}
 	if want := topic; !said.has("stage begins again", "are not acknowledged", want) && !all {
-		t.Errorf("the log does not say that %s cannot be written:\n%s", want, said.b.String())
+		t.Errorf("the log does not say that %s cannot be written:\n%s", want, said.String())
 	}
 	o.ExitWhenCaughtUp = true
 	if err := testEngine(t, o).Run(ctx); err != nil {
